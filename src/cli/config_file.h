@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace dhow::cli {
+
+// What dhow uses of docker's config.json. Members that are not named here stay in the file when
+// auths are changed (credentials.h).
+struct ConfigFile {
+  struct Auth {
+    std::string auth;  // base64 of NAME:PASSWORD
+    std::string identity_token;
+    std::string registry_token;
+  };
+  std::map<std::string, Auth> auths;
+  std::string credentials_store;                          // credsStore
+  std::map<std::string, std::string> credential_helpers;  // credHelpers
+  std::map<std::string, std::string> http_headers;
+  std::string detach_keys;
+  // Default formats by their member: "psFormat", "imagesFormat", ….
+  std::map<std::string, std::string> formats;
+  // Environment for new containers: http_proxy and the like, already by their variable.
+  std::map<std::string, std::string> default_proxies;
+};
+
+// Reads FOLDER/config.json. A missing file is an empty configuration; one that is no JSON is
+// kInvalidArgument and names the file.
+Result<ConfigFile> read_config_file(const std::string& folder);
+
+}  // namespace dhow::cli

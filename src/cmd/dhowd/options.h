@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "engine/engine.h"
+
+namespace dhow::dhowd {
+
+// What the daemon is told by its configuration: a file, and the command line over it.
+struct Configuration {
+  engine::EngineOptions engine;
+  std::vector<std::string>
+      hosts;                     // "unix:///path", "tcp://127.0.0.1:2375"; empty: STATE/docker.sock
+  std::string group = "docker";  // of the socket; used where there is such a group
+  log::Level log_level = log::Level::kInfo;
+  bool json_log = false;
+  std::vector<std::string> insecure_registries;
+  std::vector<std::string> registry_folders;  // as /etc/containerd/certs.d
+};
+
+// What the command line says.
+struct CommandLine {
+  std::string file;  // "": the default one, which may be missing
+  std::string root;
+  std::string state;
+  std::vector<std::string> hosts;
+  std::string log_level;
+  int idle_exit = 0;  // seconds; 0: never
+  int ready_fd = -1;
+  bool check = false;
+};
+
+// The arguments; or the code to exit with, when all is said: --help, --version, a fault.
+struct Parsed {
+  CommandLine line;
+  std::optional<int> exit_code;
+};
+Parsed parse_command_line(int argc, char** argv);
+
+// The defaults, the file and the command line put together. Faults are kInvalidArgument with file,
+// key and reason.
+Result<Configuration> load_configuration(const CommandLine& line);
+
+// Puts what a file says over what is there. `file` is its path, for messages.
+Status read_configuration(std::string_view text, const std::string& file, Configuration& out);
+
+}  // namespace dhow::dhowd

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/cleanup.h"
+#include "base/strings.h"
+#include "engine/containers_impl.h"
+#include "engine/image_lookup.h"
+#include "engine/names.h"
+#include "metadata/lease_store.h"
+#include "oci/platform.h"
+#include "sys/file_io.h"
+
+namespace dhow::engine {
+namespace {
+
+constexpr std::string_view kNetworkWarning =
+    "No network but the loopback interface: networks are not built yet.";
+
+void merge_health(ContainerConfig& config, const oci::ImageConfig& image) {
+  if (!image.healthcheck) return;
+  const oci::Healthcheck& from = *image.healthcheck;
+  HealthConfig& health = config.healthcheck ? *config.healthcheck : config.healthcheck.emplace();
+  if (health.test.empty()) health.test = from.test;
+  if (health.interval == 0) health.interval = from.interval;
+  if (health.timeout == 0) health.timeout = from.timeout;
+  if (health.start_period == 0) health.start_period = from.start_period;
+  if (health.start_interval == 0) health.start_interval = from.start_interval;
+  if (health.retries == 0) health.retries = from.retries;
+}
+
+void merge_environment(ContainerConfig& config, const oci::ImageConfig& image) {
+  std::vector<std::string> merged = config.env;
+  for (const std::string& entry : image.env) {
+    std::string name = entry.substr(0, entry.find('='));
+    bool given = std::ranges::any_of(config.env, [&](const std::string& other) {
+      return other.substr(0, other.find('=')) == name;
+    });
+    if (!given) merged.push_back(entry);
+  }
+  config.env = std::move(merged);
+}
+
+bool is_empty(const std::optional<std::vector<std::string>>& words) {
+  return !words || words->empty();
+}
+
+// The image's own command is taken where no other is asked for; one empty word as the entry point
+// takes the image's away (--entrypoint "").
+void merge_command(ContainerConfig& config, const oci::ImageConfig& image) {
+  if (is_empty(config.entrypoint)) {
+    if (is_empty(config.cmd)) {
+      config.cmd = image.cmd;
+      config.args_escaped = image.args_escaped;
+    }
+    if (!config.entrypoint) config.entrypoint = image.entrypoint;
+  } else if (config.entrypoint->size() == 1 && config.entrypoint->front().empty()) {
+    config.entrypoint.reset();
+  }
+}
+
+std::string hosts_text(const ContainerRecord& record) {
+  std::string text =
+      "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\n"
+      "ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
+  for (const std::string& entry : record.config.host.extra_hosts) {
+    std::size_t colon = entry.find(':');
+    if (colon == std::string::npos) continue;
+    std::string address = entry.substr(colon + 1);
+    if (address.starts_with('[') && address.ends_with(']')) {
+      address = address.substr(1, address.size() - 2);
+    }
+    text += cat(address, "\t", entry.substr(0, colon), "\n");
+  }
+  return text;
+}
+
+std::string resolv_text(const HostConfig& host, const EngineOptions& engine) {
+  std::string text;
+  const auto& servers = host.dns.empty() ? engine.dns : host.dns;
+  const auto& domains = host.dns_search.empty() ? engine.dns_search : host.dns_search;
+  const auto& options = host.dns_options.empty() ? engine.dns_options : host.dns_options;
+  std::string own = read_file("/etc/resolv.conf", std::size_t{1} << 20).value_or("");
+  // What is not said is the machine's.
+  for (std::string_view line : split(own, '\n')) {
+    bool replaced =
+        (line.starts_with("nameserver") && !servers.empty()) ||
+        ((line.starts_with("search") || line.starts_with("domain")) && !domains.empty()) ||
+        (line.starts_with("options") && !options.empty());
+    if (!replaced && !trim(line).empty()) text += cat(line, "\n");
+  }
+  for (const std::string& server : servers) text += cat("nameserver ", server, "\n");
+  if (!domains.empty() && domains.front() != ".") text += cat("search ", join(domains, " "), "\n");
+  if (!options.empty()) text += cat("options ", join(options, " "), "\n");
+  return text;
+}
+
+}  // namespace
+
+Status ContainersImpl::merge_image(CreateConfig& create, const oci::ImageConfig& image) const {
+  ContainerConfig& config = create.config;
+  if (config.user.empty()) config.user = image.user;
+  config.exposed_ports.insert(image.exposed_ports.begin(), image.exposed_ports.end());
+  merge_environment(config, image);
+  for (const auto& [key, value] : image.labels) config.labels.emplace(key, value);
+  merge_command(config, image);
+  merge_health(config, image);
+  if (config.working_dir.empty()) config.working_dir = image.working_dir;
+  config.volumes.insert(image.volumes.begin(), image.volumes.end());
+  if (config.stop_signal.empty()) config.stop_signal = image.stop_signal;
+  if (config.shell.empty()) config.shell = image.shell;
+  if (!config.stop_timeout && image.stop_timeout) config.stop_timeout = image.stop_timeout;
+  return {};
+}
+
+Status ContainersImpl::settle_facts(const CreateRequest& request, ContainerRecord& record) const {
+  ContainerConfig& config = record.config.config;
+  ContainerFacts& facts = record.facts;
+  if (config.image.empty()) {
+    return fail(Code::kInvalidArgument, "no image was given: the field Image is empty");
+  }
+  TRY_ASSIGN(ImageEntry image, find_image({stores_.images.content, stores_.images.images},
+                                          options_.name_space, config.image));
+  auto content = stores_.reader.read(image.target, request.platform);
+  if (!content) {
+    return std::unexpected(std::move(content).error().add_context(config.image));
+  }
+  const ImageDocuments& documents = (*content)->documents;
+  facts.image_id = image.target.digest.text();
+  facts.manifest = documents.manifest_descriptor;
+  if (!documents.chain.empty()) facts.parent = documents.chain.back().text();
+  TRY(merge_image(record.config, documents.config.config));
+  std::vector<std::string> words;
+  for (const auto* part : {&config.entrypoint, &config.cmd}) {
+    if (*part) words.insert(words.end(), (*part)->begin(), (*part)->end());
+  }
+  if (words.empty() || (words.size() == 1 && words[0].empty())) {
+    return fail(Code::kInvalidArgument, "no command specified");
+  }
+  facts.path = words.front();
+  facts.args.assign(words.begin() + 1, words.end());
+  return {};
+}
+
+Status ContainersImpl::fill_defaults(ContainerRecord& record,
+                                     std::vector<std::string>& warnings) const {
+  HostConfig& host = record.config.host;
+  ContainerConfig& config = record.config.config;
+  TRY(check_config(record.config, options_, warnings));
+  TRY(runtime_of(host.runtime));
+  std::string network = network_mode(host);
+  if (network != "none" && network != "host" && network != "bridge" &&
+      joined_container(network).empty()) {
+    return fail(Code::kNotFound, cat("network ", network, " not found"));
+  }
+  if (network == "bridge") warnings.emplace_back(kNetworkWarning);
+  if (!host.storage_opt.empty()) {
+    return fail(Code::kUnimplemented, "HostConfig.StorageOpt is not built yet");
+  }
+  if (!options_.userns_remap.empty() && host.userns_mode != "host") {
+    return fail(Code::kUnimplemented, "userns-remap is not built yet: use --userns=host");
+  }
+  if (!host.links.empty()) return fail(Code::kUnimplemented, "HostConfig.Links is not built yet");
+  if (config.hostname.empty()) {
+    bool of_host = host.uts_mode == "host" || network == "host";
+    char name[256] = {};
+    if (of_host && ::gethostname(name, sizeof name - 1) == 0) {
+      config.hostname = name;
+    } else {
+      config.hostname = short_id(record.id);
+    }
+  }
+  if (host.cgroupns_mode.empty()) {
+    bool own = !host.privileged && unified_;
+    host.cgroupns_mode = !options_.cgroupns_mode.empty() ? options_.cgroupns_mode
+                         : own                           ? "private"
+                                                         : "host";
+  }
+  if (host.log_config.type.empty()) {
+    host.log_config.type = options_.log_driver;
+    for (const auto& [key, value] : options_.log_options) {
+      host.log_config.config.emplace(key, value);
+    }
+  }
+  if (host.network_mode.empty()) host.network_mode = "default";
+  if (!host.init && options_.init_by_default) host.init = true;
+  return {};
+}
+
+Status ContainersImpl::check_joined(const ContainerRecord& record) const {
+  const HostConfig& host = record.config.host;
+  for (const std::string* mode : {&host.network_mode, &host.pid_mode, &host.ipc_mode}) {
+    std::string other = joined_container(*mode);
+    if (!other.empty()) TRY(find(other));
+  }
+  return {};
+}
+
+Result<std::string> ContainersImpl::reserve_name(const std::string& wanted, const std::string& id) {
+  std::unique_lock lock(mutex_);
+  std::string name = wanted.starts_with('/') ? wanted.substr(1) : wanted;
+  if (name.empty()) {
+    TRY_ASSIGN(name, make_name([&](std::string_view one) { return by_name_.contains(one); }));
+  } else {
+    TRY(check_name(name));
+  }
+  auto [place, fresh] = by_name_.emplace(name, id);
+  if (fresh) return name;
+  return fail(
+      Code::kAlreadyExists,
+      cat("Conflict. The container name ", quoted("/" + name), " is already in use by container ",
+          quoted(place->second),
+          ". You have to remove (or rename) that container to be able to reuse that name."));
+}
+
+void ContainersImpl::release_name(const std::string& name) {
+  std::unique_lock lock(mutex_);
+  by_name_.erase(name);
+}
+
+Status ContainersImpl::write_files(const ContainerRecord& record) const {
+  std::string place = folder(record.id);
+  TRY(make_dirs(place, 0710));
+  TRY_ASSIGN(Fd opened, open_at(kCwd, place, O_RDONLY | O_DIRECTORY));
+  const HostConfig& host = record.config.host;
+  std::string hosts = hosts_text(record);
+  if (network_mode(host) == "host") {
+    if (auto own = read_file("/etc/hosts", std::size_t{1} << 20)) hosts = *own;
+  }
+  auto put = [&](const char* name, std::string_view text) -> Status {
+    TRY_ASSIGN(Fd file, open_at(opened, name, O_WRONLY | O_CREAT | O_TRUNC, 0644));
+    return write_all(file, text);
+  };
+  TRY(put("hosts", hosts));
+  TRY(put("hostname", record.config.config.hostname + "\n"));
+  return put("resolv.conf", resolv_text(host, options_));
+}
+
+Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {
+  ContainerRecord record;
+  record.config = request.config;
+  record.created = metadata::now();
+  TRY_ASSIGN(record.id, make_id());
+  CreateAnswer answer;
+  TRY(settle_facts(request, record));
+  TRY(fill_defaults(record, answer.warnings));
+  TRY(check_joined(record));
+  TRY_ASSIGN(std::vector<WantedMount> mounts, wanted_mounts(record.config));
+  TRY_ASSIGN(record.name, reserve_name(request.name, record.id));
+  Cleanup unname([&] { release_name(record.name); });
+
+  snapshot::NewSnapshot wanted;
+  wanted.key = record.snapshot();
+  wanted.parent = record.facts.parent;
+  TRY(stores_.images.snapshots.prepare(wanted));
+  Cleanup unprepare([&] { std::ignore = stores_.images.snapshots.remove(record.snapshot()); });
+  TRY(write_files(record));
+  Cleanup unwrite([&] {
+    auto parent = open_at(kCwd, options_.root + "/containers", O_RDONLY | O_DIRECTORY);
+    if (parent) std::ignore = remove_tree(*parent, record.id);
+  });
+  TRY(make_volumes(record, mounts));
+  auto container = std::make_shared<Container>(record);
+  TRY(stores_.database.write([&](metadata::Transaction& transaction) -> Status {
+    TRY(ContainerRows(transaction, options_.name_space).insert(record));
+    return Events::append(transaction, make_event(record, "create"));
+  }));
+  unname.dismiss();
+  unprepare.dismiss();
+  unwrite.dismiss();
+  {
+    std::unique_lock lock(mutex_);
+    by_id_.emplace(record.id, std::move(container));
+  }
+  stores_.events.notify();
+  answer.id = std::move(record.id);
+  return answer;
+}
+
+}  // namespace dhow::engine

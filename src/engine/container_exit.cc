@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "engine/containers_impl.h"
+#include "metadata/lease_store.h"
+
+namespace dhow::engine {
+namespace {
+
+// Docker's: the pause before a restart doubles from the first to the longest, and begins anew for
+// one that ran for a while. Nanoseconds.
+constexpr std::int64_t kFirstPause = 100'000'000;
+constexpr std::int64_t kLongestPause = 60'000'000'000;
+constexpr std::int64_t kLongEnough = 10'000'000'000;
+
+}  // namespace
+
+void ContainersImpl::notify_waiters(Container& container, bool ended, bool gone) {
+  WaitAnswer answer;
+  std::vector<std::shared_ptr<Waiter>> ready;
+  {
+    std::lock_guard lock(container.mutex);
+    for (auto it = container.waiters.begin(); it != container.waiters.end();) {
+      bool holds = gone || (ended && (*it)->condition != WaitCondition::kRemoved);
+      if (holds) ready.push_back(*it);
+      it = holds ? container.waiters.erase(it) : std::next(it);
+    }
+  }
+  RecordPtr record = container.record();
+  answer.exit_code = record->progress.state.exit_code;
+  // The error of a start is told by the start.
+  for (const auto& waiter : ready) waiter->call(answer);
+}
+
+void ContainersImpl::handle_exit(const ContainerPtr& container, std::uint64_t run,
+                                 const Result<task::Exit>& exit) {
+  std::lock_guard operation(container->operation);
+  {
+    std::lock_guard lock(container->mutex);
+    if (container->removed || container->run != run) return;
+  }
+  end_health(*container);
+  task::Exit last{.status = task::kLostStatus, .at = {}};
+  if (exit) last = *exit;
+  if (!exit) {
+    // The shim died: what is left of it may know more, and has to go.
+    if (auto cleaned = tasks_->cleanup(key(container->id))) last = *cleaned;
+  }
+  bool oom = false;
+  {
+    std::lock_guard lock(container->mutex);
+    oom = container->oom_seen;
+  }
+  std::int64_t at = rpc::nanoseconds(last.at);
+  settle_exit(container, static_cast<int>(last.status), at > 0 ? at : metadata::now(), oom);
+}
+
+void ContainersImpl::drop_task(Container& container) {
+  drop_shm(container.id);
+  auto removed = tasks_->remove(key(container.id));
+  if (removed || removed.error().code() == Code::kNotFound) return;
+  if (auto cleaned = tasks_->cleanup(key(container.id)); !cleaned) {
+    log::warning(cat("container ", container.id, ": clean up: ", cleaned.error().message()));
+  }
+}
+
+bool ContainersImpl::wants_restart(const Container& container, const ContainerRecord& record,
+                                   int status) const {
+  if (container.stopping || record.progress.stopped_by_hand) return false;
+  const RestartPolicy& policy = record.config.host.restart_policy;
+  if (policy.name == "always" || policy.name == "unless-stopped") return true;
+  return policy.name == "on-failure" && status != 0 &&
+         (policy.maximum_retry_count == 0 ||
+          record.progress.restart_count < policy.maximum_retry_count);
+}
+
+void ContainersImpl::settle_exit(const ContainerPtr& container, int status, std::int64_t at,
+                                 bool oom) {
+  ContainerRecord record = *container->record();
+  ContainerState& state = record.progress.state;
+  std::int64_t ran = state.started != 0 ? std::max<std::int64_t>(at - state.started, 0) : 0;
+  record.progress.has_task = false;
+  state.pid = 0;
+  state.exit_code = status;
+  state.finished = at;
+  state.oom_killed = oom;
+  bool again = false;
+  bool kept = false;
+  {
+    std::lock_guard lock(container->mutex);
+    kept = container->kept;
+    if (container->stopping) record.progress.stopped_by_hand = true;
+    again = wants_restart(*container, record, status);
+    container->stopping = false;
+    container->io_ready = false;
+    if (again) {
+      bool anew = container->backoff == 0 || ran >= kLongEnough;
+      container->backoff = anew ? kFirstPause : std::min(container->backoff * 2, kLongestPause);
+    }
+    for (auto& [id, exec] : container->execs) {
+      if (!exec->running) continue;
+      exec->running = false;
+      exec->exit_code = task::kLostStatus;
+    }
+  }
+  state.phase = again ? Phase::kRestarting : Phase::kExited;
+  if (again) ++record.progress.restart_count;
+  bool goes = record.config.host.auto_remove && !again && !kept;
+  Event die = make_event(record, "die",
+                         {{"exitCode", cat(status)}, {"execDuration", cat(ran / 1'000'000'000)}});
+  if (auto written = commit_record(*container, std::move(record), {std::move(die)}); !written) {
+    log::warning(cat("container ", container->id, ": ", written.error().message()));
+  }
+  // Only now: until the row has it, the exit status is the shim's to keep.
+  drop_task(*container);
+  notify_waiters(*container, true, false);
+  if (again) plan_restart(container);
+  if (goes) {
+    if (auto gone = remove_locked(container, true); !gone) {
+      log::warning(cat("container ", container->id, ": remove: ", gone.error().message()));
+    }
+  }
+}
+
+void ContainersImpl::plan_restart(const ContainerPtr& container) {
+  auto time = Workers::Clock::now() + std::chrono::nanoseconds(container->backoff);
+  container->restart_timer = workers_.post_at(time, [this, container] {
+    std::lock_guard operation(container->operation);
+    if (container->removed || container->record()->progress.state.phase != Phase::kRestarting) {
+      return;
+    }
+    if (auto started = start_locked(*container); !started) {
+      log::warning(cat("container ", container->id, ": restart: ", started.error().message()));
+      // It counts as an end, so that the policy says how it goes on.
+      if (!container->removed) {
+        settle_exit(container, container->record()->progress.state.exit_code, metadata::now(),
+                    false);
+      }
+      return;
+    }
+    watch_exit(container, container->run);
+    begin_health(container);
+  });
+}
+
+void ContainersImpl::on_event(const rpc::events::Envelope& envelope) {
+  if (envelope.topic != "/tasks/oom" || !envelope.event) return;
+  auto oom = rpc::unpack<rpc::events::TaskOom>(*envelope.event);
+  if (!oom) return;
+  auto found = find(oom->container_id);
+  if (!found) return;
+  {
+    std::lock_guard lock((*found)->mutex);
+    (*found)->oom_seen = true;
+  }
+  ContainerPtr container = *found;
+  workers_.post([this, container] { publish(*container->record(), "oom"); });
+}
+
+}  // namespace dhow::engine

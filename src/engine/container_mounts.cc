@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/hasher.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "engine/containers_impl.h"
+#include "snapshot/mount_thread.h"
+#include "sys/file_io.h"
+
+// What is mounted into containers: anonymous volumes, the shared memory that they share, and all of
+// it together for those who copy files of one that doesn't run.
+namespace dhow::engine {
+namespace {
+
+constexpr unsigned kMountPointMode = 0755;
+
+bool path_exists(const std::string& path) {
+  struct stat info{};
+  return ::lstat(path.c_str(), &info) == 0;
+}
+
+Result<MountFd> clone_source(const WantedMount& mount, const std::string& source) {
+  TRY_ASSIGN(MountFd tree, MountFd::clone_of(kCwd, source, mount.recursive));
+  if (mount.read_only) {
+    TRY(tree.set_attributes(MOUNT_ATTR_RDONLY, 0, 0, mount.recursive && !mount.read_only_top_only));
+  }
+  return tree;
+}
+
+// Puts a mount into the tree below `root`, which is attached already. Its target is made where it
+// is missing, as the runtime would, and never outside the root.
+Status attach_below(const DirFd& root, const std::string& destination, const MountFd& tree) {
+  struct stat info{};
+  if (::fstat(tree.fd().get(), &info) != 0) return fail_errno(errno, "look at the source");
+  Fd target;
+  if (S_ISDIR(info.st_mode)) {
+    TRY_ASSIGN(DirFd folder, root.make_dirs_in_root(destination, kMountPointMode));
+    TRY_ASSIGN(target, folder.fd().duplicate());
+  } else {
+    TRY_ASSIGN(target, root.make_file_in_root(destination, 0644, kMountPointMode));
+  }
+  return tree.attach(target);
+}
+
+}  // namespace
+
+Result<MountFd> ContainersImpl::mount_all(const ContainerRecord& record) const {
+  TRY_ASSIGN(snapshot::MountPlan plan, plan_of(record));
+  TRY_ASSIGN(std::vector<WantedMount> mounts, wanted_mounts(record.config));
+  // Of a tmpfs nothing is there while its container doesn't run.
+  std::erase_if(mounts, [](const WantedMount& mount) { return mount.type == "tmpfs"; });
+  if (mounts.empty()) return snapshot::mount(plan);
+  // A mount comes after those that it is in.
+  std::ranges::stable_sort(mounts, {}, [](const WantedMount& mount) {
+    return std::ranges::count(mount.destination, '/');
+  });
+  TRY_ASSIGN(std::vector<std::string> volumes, volume_folders(record, mounts));
+  for (const WantedMount& mount : mounts) {
+    if (mount.make_source) TRY(make_source(mount.source));
+  }
+  std::string place = folder(record.id);
+  return snapshot::in_private_namespace([&]() -> Result<MountFd> {
+    // First of all: the root is attached where the volumes are.
+    std::vector<MountFd> trees;
+    for (std::size_t i = 0; i < mounts.size(); ++i) {
+      const std::string& source = volumes[i].empty() ? mounts[i].source : volumes[i];
+      auto tree = clone_source(mounts[i], source);
+      if (!tree) {
+        return std::unexpected(
+            std::move(tree).error().add_context(cat("mount ", mounts[i].destination)));
+      }
+      trees.push_back(std::move(*tree));
+    }
+    TRY_ASSIGN(MountFd mounted, snapshot::mount(plan));
+    TRY_ASSIGN(Fd point, open_at(kCwd, place, O_PATH | O_DIRECTORY));
+    TRY(mounted.attach(point));
+    TRY_ASSIGN(Fd fd, mounted.fd().duplicate());
+    DirFd root(std::move(fd));
+    for (std::size_t i = 0; i < mounts.size(); ++i) {
+      TRY_CONTEXT(attach_below(root, mounts[i].destination, trees[i]),
+                  cat("mount ", mounts[i].destination));
+    }
+    // It goes with this namespace; its copy with whoever has the descriptor.
+    return MountFd::clone_of(mounted.fd(), "", true, AT_EMPTY_PATH);
+  });
+}
+
+std::string ContainersImpl::kept_volume(const std::string& name) const {
+  return cat(options_.root, "/volumes/", name);
+}
+
+Result<std::vector<std::string>> ContainersImpl::volume_folders(
+    const ContainerRecord& record, const std::vector<WantedMount>& mounts) const {
+  std::vector<std::string> folders;
+  for (const WantedMount& mount : mounts) {
+    if (mount.type != "volume") {
+      folders.emplace_back();
+      continue;
+    }
+    // By where it is mounted, so that it is the same for as long as the container is there.
+    std::string name(digest_of(cat(record.id, mount.destination)).hex());
+    // A removal that died halfway has put it there already.
+    std::string kept = kept_volume(name);
+    folders.push_back(path_exists(kept) ? kept : cat(folder(record.id), "/volumes/", name));
+  }
+  return folders;
+}
+
+Status ContainersImpl::keep_volumes(const ContainerRecord& record) const {
+  auto mounts = wanted_mounts(record.config);
+  // Then it could not be created, and has none.
+  if (!mounts) return {};
+  TRY_ASSIGN(std::vector<std::string> folders, volume_folders(record, *mounts));
+  for (const std::string& from : folders) {
+    if (from.empty()) continue;
+    std::string to = kept_volume(from.substr(from.rfind('/') + 1));
+    if (from == to || !path_exists(from)) continue;
+    TRY(make_dirs(cat(options_.root, "/volumes"), 0711));
+    if (::rename(from.c_str(), to.c_str()) != 0) {
+      return fail_errno(errno, cat("keep the volume ", from));
+    }
+  }
+  return {};
+}
+
+void ContainersImpl::drop_volumes(const ContainerRecord& record) const {
+  auto mounts = wanted_mounts(record.config);
+  auto folders = mounts ? volume_folders(record, *mounts) : Result<std::vector<std::string>>();
+  if (!folders) return;
+  auto parent = open_at(kCwd, cat(options_.root, "/volumes"), O_RDONLY | O_DIRECTORY);
+  if (!parent) return;
+  for (const std::string& path : *folders) {
+    // The others are in the container's folder and go with it.
+    if (!path.starts_with(kept_volume(""))) continue;
+    if (auto gone = remove_tree(*parent, path.substr(path.rfind('/') + 1)); !gone) {
+      log::warning(cat("container ", record.id, ": ", gone.error().message()));
+    }
+  }
+}
+
+// A file system that others can mount as well: it must be in the machine's own mount namespace.
+Status ContainersImpl::make_shm(const ContainerRecord& record) const {
+  if (record.config.host.ipc_mode != "shareable") return {};
+  drop_shm(record.id);
+  std::string place = shm_folder(record.id);
+  TRY(make_dirs(place, 0700));
+  std::int64_t size = record.config.host.shm_size;
+  TRY_ASSIGN(FsContext context, FsContext::open("tmpfs"));
+  TRY(context.set_string("source", "shm"));
+  TRY(context.set_string("mode", "1777"));
+  TRY(context.set_string("size", cat(size != 0 ? size : options_.shm_size)));
+  TRY(context.create());
+  TRY_ASSIGN(MountFd made, context.mount(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+  TRY_ASSIGN(Fd target, open_at(kCwd, place, O_PATH | O_DIRECTORY));
+  return made.attach(target);
+}
+
+void ContainersImpl::drop_shm(const std::string& id) const {
+  std::string place = shm_folder(id);
+  // Those who have joined keep theirs.
+  while (::umount2(place.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
+  }
+  ::rmdir(place.c_str());
+}
+
+void ContainersImpl::drop_stray_shm() const {
+  auto parent = open_at(kCwd, cat(options_.state, "/shm"), O_RDONLY | O_DIRECTORY);
+  if (!parent) return;
+  auto names = list_dir(*parent);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    auto found = find(name);
+    if (found && (*found)->record()->progress.state.has_process()) continue;
+    drop_shm(name);
+  }
+}
+
+Result<std::string> ContainersImpl::shm_of(const ContainerRecord& record) const {
+  const std::string& mode = record.config.host.ipc_mode;
+  if (mode == "shareable") return shm_folder(record.id);
+  std::string other = joined_container(mode);
+  if (other.empty()) return std::string();
+  TRY_ASSIGN(ContainerPtr joined, find(other));
+  RecordPtr donor = joined->record();
+  std::string failed = cat("can't join IPC of container ", other, ": ");
+  if (!donor->progress.state.has_process()) {
+    return fail(Code::kFailedPrecondition, cat(failed, "container ", donor->id, " is not running"));
+  }
+  const std::string& shared = donor->config.host.ipc_mode;
+  if (shared == "host") return std::string("/dev/shm");
+  if (shared == "shareable") return shm_folder(donor->id);
+  if (!joined_container(shared).empty() && donor->id != record.id) return shm_of(*donor);
+  return fail(
+      Code::kFailedPrecondition,
+      cat(failed, "non-shareable IPC (hint: use IpcMode:shareable for the donor container)"));
+}
+
+}  // namespace dhow::engine

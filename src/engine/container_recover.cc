@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "engine/containers_impl.h"
+#include "metadata/lease_store.h"
+#include "sys/file_io.h"
+
+namespace dhow::engine {
+namespace {
+
+using rpc::task::ProcessStatus;
+
+// The program `name` beside this one, or in $PATH; "": it is nowhere.
+std::string find_program(const std::string& given, std::string_view name) {
+  if (!given.empty()) return given;
+  char self[4096];
+  ssize_t size = ::readlink("/proc/self/exe", self, sizeof self);
+  std::vector<std::string> places;
+  if (size > 0) {
+    std::string path(self, static_cast<std::size_t>(size));
+    std::string here = path.substr(0, path.rfind('/'));
+    places = {here, here + "/../libexec/dhow"};
+  }
+  places.emplace_back("/usr/libexec/dhow");
+  const char* search = ::getenv("PATH");
+  for (std::string_view place : split(search != nullptr ? search : "", ':')) {
+    places.emplace_back(place);
+  }
+  for (const std::string& place : places) {
+    std::string path = cat(place, "/", name);
+    if (::access(path.c_str(), X_OK) == 0) return path;
+  }
+  return {};
+}
+
+}  // namespace
+
+Status ContainersImpl::load_rows() {
+  std::vector<ContainerRecord> records;
+  TRY(stores_.database.read([&](metadata::Transaction& transaction) -> Status {
+    // One that can't be read keeps nobody else from being seen, and is kept with all that it has.
+    auto unreadable = [this](UnreadableRow row) {
+      log::error(cat("container ", row.id,
+                     ": its row in the database can't be read, and stays: ", row.reason.message()));
+      by_name_.emplace(std::move(row.name), row.id);
+      unreadable_.insert(std::move(row.id));
+    };
+    TRY_ASSIGN(records, ContainerRows(transaction, options_.name_space).list(unreadable));
+    return {};
+  }));
+  for (ContainerRecord& record : records) {
+    by_name_.emplace(record.name, record.id);
+    std::string id = record.id;
+    by_id_.emplace(id, std::make_shared<Container>(std::move(record)));
+  }
+  return {};
+}
+
+// A shim that lives, or what became of one that doesn't.
+void ContainersImpl::settle_recovered(const task::Recovered& recovered) {
+  if (recovered.key.name_space != options_.name_space) return;
+  if (unreadable_.contains(recovered.key.id)) return;
+  auto found = find(recovered.key.id);
+  if (!found) {
+    // A create that died before its row: nobody asked for it.
+    std::ignore = tasks_->cleanup(recovered.key);
+    return;
+  }
+  const ContainerPtr& container = *found;
+  ContainerRecord record = *container->record();
+  ContainerState& state = record.progress.state;
+  if (recovered.lost) {
+    if (state.has_process()) {
+      std::int64_t at = recovered.lost->at.seconds * 1'000'000'000 + recovered.lost->at.nanos;
+      settle_exit(container, static_cast<int>(recovered.lost->status),
+                  at > 0 ? at : metadata::now(), false);
+    }
+    return;
+  }
+  if (!record.progress.has_task) {
+    // Its end has been written down, and the engine died before the task went.
+    std::ignore = tasks_->cleanup(recovered.key);
+    return;
+  }
+  ProcessStatus status = recovered.state ? recovered.state->status : ProcessStatus::kUnknown;
+  if (status == ProcessStatus::kCreated) {
+    // A start that died halfway: it never ran.
+    std::ignore = tasks_->cleanup(recovered.key);
+    return;
+  }
+  // It runs, or has ended while nobody watched: the end then comes at once.
+  container->io_ready = true;
+  ++container->run;
+  if (!state.has_process()) {
+    // Started, and the engine died before it was written down.
+    state.phase = Phase::kRunning;
+    state.started = metadata::now();
+    state.error.clear();
+  }
+  if (recovered.state) {
+    state.pid = recovered.state->pid;
+    state.phase = status == ProcessStatus::kPaused ? Phase::kPaused : Phase::kRunning;
+  }
+  record.progress.has_task = true;
+  std::ignore = commit_record(*container, std::move(record), {});
+  watch_exit(container, container->run);
+  begin_health(container);
+}
+
+// After all shims have been heard: what the row says and nobody backs.
+void ContainersImpl::settle_row(const ContainerPtr& container) {
+  std::lock_guard operation(container->operation);
+  ContainerRecord record = *container->record();
+  ContainerState& state = record.progress.state;
+  if (container->io_ready || container->removed) return;
+  if (state.has_process()) {
+    // Neither shim nor bundle: the machine has been off.
+    settle_exit(container, task::kLostStatus, metadata::now(), false);
+    return;
+  }
+  if (record.progress.has_task) {
+    std::ignore = tasks_->cleanup(key(container->id));
+    record.progress.has_task = false;
+    std::ignore = commit_record(*container, record, {});
+  }
+  if (state.phase == Phase::kExited && record.config.host.auto_remove) {
+    std::ignore = remove_locked(container, true);
+    return;
+  }
+  const std::string& policy = record.config.host.restart_policy.name;
+  bool again =
+      state.phase == Phase::kRestarting || (policy == "always" && state.phase == Phase::kExited);
+  if (!again) return;
+  if (state.phase != Phase::kRestarting) {
+    record.progress.state.phase = Phase::kRestarting;
+    std::ignore = commit_record(*container, std::move(record), {});
+  }
+  plan_restart(container);
+}
+
+// Folders and snapshots of containers that have no row.
+Status ContainersImpl::drop_strays() {
+  TRY(make_dirs(options_.root + "/containers", 0710));
+  TRY_ASSIGN(Fd parent, open_at(kCwd, options_.root + "/containers", O_RDONLY | O_DIRECTORY));
+  TRY_ASSIGN(std::vector<std::string> names, list_dir(parent));
+  for (const std::string& name : names) {
+    if (!has_row(name)) std::ignore = remove_tree(parent, name);
+  }
+  TRY_ASSIGN(std::vector<snapshot::Info> snapshots, stores_.images.snapshots.list());
+  constexpr std::string_view kPrefix = "container/";
+  for (const snapshot::Info& info : snapshots) {
+    if (!info.name.starts_with(kPrefix)) continue;
+    if (!has_row(info.name.substr(kPrefix.size()))) {
+      std::ignore = stores_.images.snapshots.remove(info.name);
+    }
+  }
+  workers_.post([this] { std::ignore = stores_.images.snapshots.empty_trash(); });
+  return {};
+}
+
+Status ContainersImpl::open() {
+  struct stat info{};
+  TRY_ASSIGN(seccomp_, engine_seccomp_profile(options_.seccomp_profile));
+  unified_ = ::stat("/sys/fs/cgroup/cgroup.controllers", &info) == 0;
+  init_ = find_program(options_.init, "dhow-init");
+  shim_ = find_program(options_.shim, "containerd-shim-dhow-v1");
+  TRY(load_rows());
+  task::TasksOptions tasks;
+  tasks.state = options_.state;
+  tasks.shim_program = shim_;
+  tasks.on_event = [this](const rpc::events::Envelope& envelope) { on_event(envelope); };
+  TRY_ASSIGN(tasks_, open_tasks_(std::move(tasks)));
+  TRY_ASSIGN(std::vector<task::Recovered> recovered, tasks_->recover());
+  for (const task::Recovered& one : recovered) settle_recovered(one);
+  TRY(drop_strays());
+  drop_stray_shm();
+  for (const ContainerPtr& container : all()) settle_row(container);
+  return {};
+}
+
+}  // namespace dhow::engine

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <signal.h>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "engine/container_filter.h"
+#include "engine/containers_impl.h"
+#include "engine/names.h"
+#include "sys/file_io.h"
+
+namespace dhow::engine {
+
+Status ContainersImpl::rename(std::string_view ref, std::string_view name) {
+  TRY_ASSIGN(ContainerPtr container, find(ref));
+  if (name.empty()) {
+    return fail(Code::kInvalidArgument, "Neither old nor new names may be empty");
+  }
+  std::lock_guard operation(container->operation);
+  ContainerRecord record = *container->record();
+  std::string wanted(name.starts_with('/') ? name.substr(1) : name);
+  if (record.name == wanted) {
+    return fail(Code::kInvalidArgument,
+                "Renaming a container with the same name as its current name");
+  }
+  TRY_ASSIGN(std::string taken, reserve_name(wanted, container->id));
+  std::string old = std::exchange(record.name, taken);
+  auto written = stores_.database.write([&](metadata::Transaction& transaction) -> Status {
+    TRY(ContainerRows(transaction, options_.name_space).set_name(record));
+    return Events::append(transaction, make_event(record, "rename", {{"oldName", "/" + old}}));
+  });
+  release_name(written ? old : taken);
+  TRY(written);
+  container->set_record(std::make_shared<const ContainerRecord>(std::move(record)));
+  stores_.events.notify();
+  return {};
+}
+
+// The row goes first: what a death leaves of the rest has no row, and is dropped at the next start.
+Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes) {
+  RecordPtr record = container->record();
+  workers_.cancel(container->restart_timer);
+  if (record->progress.has_task) TRY(tasks_->cleanup(key(container->id)));
+  drop_shm(container->id);
+  // Nothing is lost by a death in between: until the row has gone, they are found there as well.
+  if (!volumes) TRY(keep_volumes(*record));
+  TRY(stores_.database.write([&](metadata::Transaction& transaction) -> Status {
+    TRY(ContainerRows(transaction, options_.name_space).remove(container->id));
+    return Events::append(transaction, make_event(*record, "destroy"));
+  }));
+  {
+    std::unique_lock lock(mutex_);
+    by_id_.erase(container->id);
+    by_name_.erase(record->name);
+    for (const auto& [id, exec] : container->execs) execs_.erase(id);
+  }
+  {
+    std::lock_guard lock(container->mutex);
+    container->removed = true;
+  }
+  stores_.events.notify();
+  notify_waiters(*container, true, true);
+  fail_pending(*container, Error(Code::kNotFound, cat("No such container: ", container->id)));
+  if (auto gone = stores_.images.snapshots.remove(record->snapshot());
+      !gone && gone.error().code() != Code::kNotFound) {
+    log::warning(cat("container ", container->id, ": ", gone.error().message()));
+  }
+  if (volumes) drop_volumes(*record);
+  TRY_ASSIGN(Fd parent, open_at(kCwd, options_.root + "/containers", O_RDONLY | O_DIRECTORY));
+  if (auto gone = remove_tree(parent, container->id); !gone) {
+    log::warning(cat("container ", container->id, ": ", gone.error().message()));
+  }
+  // Files are reclaimed beside what comes next.
+  workers_.post([this] { std::ignore = stores_.images.snapshots.empty_trash(); });
+  return {};
+}
+
+Status ContainersImpl::remove(std::string_view ref, const RemoveOptions& options) {
+  TRY_ASSIGN(ContainerPtr container, find(ref));
+  const ContainerState state = container->record()->progress.state;
+  if (state.is_running()) {
+    if (!options.force) {
+      std::string what = state.phase == Phase::kPaused ? "is paused and must be unpaused first"
+                                                       : cat("is ", phase_name(state.phase));
+      return fail(
+          Code::kFailedPrecondition,
+          cat("cannot remove container ", quoted("/" + container->record()->name), ": container ",
+              what, ": stop the container before removing or force remove"));
+    }
+    {
+      std::lock_guard lock(container->mutex);
+      container->stopping = true;
+    }
+    if (state.has_process()) {
+      std::ignore = send_signal(*container, SIGKILL);
+      wait_end(*container, 10);
+    }
+  }
+  std::lock_guard operation(container->operation);
+  if (container->removed) return {};
+  return remove_locked(container, options.volumes);
+}
+
+Result<PruneAnswer> ContainersImpl::prune(const Filters& filters) {
+  TRY_ASSIGN(PruneFilter filter, PruneFilter::parse(filters));
+  PruneAnswer answer;
+  for (const ContainerPtr& container : all()) {
+    RecordPtr record = container->record();
+    if (record->progress.state.is_running() || !filter.matches(*record)) continue;
+    auto usage = stores_.images.snapshots.usage(record->snapshot());
+    if (auto removed = remove(container->id, {.force = false, .volumes = false}); !removed) {
+      // It was started meanwhile, or somebody else removed it.
+      continue;
+    }
+    if (usage) answer.reclaimed += usage->bytes;
+    answer.removed.push_back(container->id);
+  }
+  Event event;
+  event.type = "container";
+  event.action = "prune";
+  event.attributes = {{"reclaimed", cat(answer.reclaimed)}};
+  std::ignore = stores_.events.publish(std::move(event));
+  return answer;
+}
+
+}  // namespace dhow::engine

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "engine/attach_socket.h"
+#include "engine/containers_impl.h"
+#include "engine/spec/seccomp_profile.h"
+#include "metadata/lease_store.h"
+#include "oci/config_codec.h"
+#include "sys/file_io.h"
+
+namespace dhow::engine {
+namespace {
+
+constexpr int kNotStarted = 128;
+constexpr int kNotExecutable = 126;
+constexpr int kNoProgram = 127;
+
+bool has_part(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+// What clients tell exit codes from, as docker does: by the text.
+int code_of_failure(std::string_view text) {
+  for (std::string_view word : {"executable file not found", "no such file or directory",
+                                "system cannot find the file specified"}) {
+    if (has_part(lower_text(text), word)) return kNoProgram;
+  }
+  if (has_part(lower_text(text), "permission denied") ||
+      has_part(lower_text(text), "is a directory")) {
+    return kNotExecutable;
+  }
+  return kNotStarted;
+}
+
+// In docker's words, so that what is derived from them is.
+Error start_failure(const Error& cause) {
+  std::string text = cause.message();
+  if (!has_part(text, "OCI runtime create failed")) {
+    text = cat("OCI runtime create failed: ", text);
+  }
+  int code = code_of_failure(text);
+  return Error(code == kNotStarted ? cause.code() : Code::kInvalidArgument, cause.sys_errno(),
+               cat("failed to create task for container: failed to create shim task: ", text));
+}
+
+std::string percent_encoded(std::string_view text) {
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~/:";
+  std::string out;
+  for (char c : text) {
+    if (kPlain.find(c) != std::string_view::npos) {
+      out.push_back(c);
+    } else {
+      constexpr std::string_view kDigits = "0123456789ABCDEF";
+      auto byte = static_cast<unsigned char>(c);
+      out += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string io_uri(const std::string& socket, const TextMap& query) {
+  std::string uri = cat("dhow-io://", percent_encoded(socket));
+  char separator = '?';
+  for (const auto& [key, value] : query) {
+    uri += cat(separator, percent_encoded(key), "=", percent_encoded(value));
+    separator = '&';
+  }
+  return uri;
+}
+
+std::string log_path(const EngineOptions& options, const std::string& id) {
+  return cat(options.root, "/containers/", id, "/", id, "-json.log");
+}
+
+std::string ContainersImpl::stream_uri(const ContainerRecord& record) const {
+  const LogConfig& log = record.config.host.log_config;
+  TextMap query = log.config;
+  query["driver"] = log.type;
+  if (log.type == "json-file" || log.type == "local") {
+    query["driver"] = "json-file";
+    query["path"] = log_path(options_, record.id);
+  } else if (log.type == "journald") {
+    query.emplace("container-id", record.id);
+    query.emplace("container-name", record.name);
+    query.emplace("image-name", record.config.config.image);
+  }
+  if (record.config.config.open_stdin) query["stdin"] = "1";
+  if (record.config.config.stdin_once) query["stdin-once"] = "1";
+  return io_uri(tasks_->bundle(key(record.id)) + "/io.sock", query);
+}
+
+Result<task::Runtime> ContainersImpl::runtime_of(const std::string& name) const {
+  task::Runtime runtime;
+  auto wanted = options_.runtimes.find(name);
+  RuntimeChoice choice;
+  if (wanted != options_.runtimes.end()) {
+    choice = wanted->second;
+  } else if (name == "runc" || name == "crun") {
+    choice.binary = name;
+  } else if (name.starts_with("io.containerd.")) {
+    choice.shim = name;
+  } else if (name != "dhow") {
+    return fail(Code::kInvalidArgument, cat("unknown or invalid runtime name: ", name));
+  }
+  runtime.shim = choice.shim;
+  if (!choice.binary.empty() || options_.systemd_cgroup) {
+    rpc::runc::Options options;
+    options.binary_name = choice.binary;
+    if (!choice.binary.empty()) options.root = cat(options_.state, "/runtime-", choice.binary);
+    options.systemd_cgroup = options_.systemd_cgroup;
+    runtime.options = rpc::pack(options);
+  }
+  return runtime;
+}
+
+Result<ContainerUser> ContainersImpl::user_of(const ContainerRecord& record,
+                                              const std::string& text) const {
+  TRY_ASSIGN(std::string passwd, read_small(record, "etc/passwd"));
+  TRY_ASSIGN(std::string group, read_small(record, "etc/group"));
+  return resolve_user(text, passwd, group, record.config.host.group_add);
+}
+
+Result<std::string> ContainersImpl::bundle_config(const ContainerRecord& record) const {
+  TRY_ASSIGN(ContainerUser user, user_of(record, record.config.config.user));
+  TRY_ASSIGN(std::vector<WantedMount> mounts, wanted_mounts(record.config));
+  SpecInput input{.container = record,
+                  .engine = options_,
+                  .seccomp = seccomp_,
+                  .user = user,
+                  .folder = folder(record.id),
+                  .mounts = std::move(mounts),
+                  .volumes = {},
+                  .joined = {},
+                  .shm = {},
+                  .unified = unified_,
+                  .init = {}};
+  TRY_ASSIGN(input.volumes, volume_folders(record, input.mounts));
+  for (const WantedMount& mount : input.mounts) {
+    if (mount.type == "bind" && mount.make_source) TRY(make_source(mount.source));
+  }
+  const HostConfig& host = record.config.host;
+  for (auto [space, mode] : {std::pair("net", &host.network_mode), std::pair("pid", &host.pid_mode),
+                             std::pair("ipc", &host.ipc_mode)}) {
+    std::string other = joined_container(*mode);
+    if (other.empty()) continue;
+    TRY_ASSIGN(ContainerPtr joined, find(other));
+    std::int64_t pid = joined->record()->progress.state.pid;
+    if (pid == 0) {
+      return fail(Code::kFailedPrecondition,
+                  cat("cannot join ", space, " namespace of a non running container: Container ",
+                      joined->id, " is not running"));
+    }
+    input.joined[space == std::string_view("net") ? "network" : space] =
+        cat("/proc/", pid, "/ns/", space);
+  }
+  if (host.init.value_or(false) && host.pid_mode.empty()) {
+    if (init_.empty()) {
+      return fail(Code::kNotFound, "HostConfig.Init: the program dhow-init is not installed");
+    }
+    input.init = init_;
+  }
+  TRY_ASSIGN(input.shm, shm_of(record));
+  TRY_ASSIGN(oci::Config config, make_spec(input));
+  return oci::config_json(config);
+}
+
+Status ContainersImpl::create_task(Container& container, const ContainerRecord& record) {
+  task::CreateOptions create;
+  TRY(make_shm(record));
+  TRY_ASSIGN(create.config, bundle_config(record));
+  TRY_ASSIGN(snapshot::MountPlan plan, plan_of(record));
+  TRY_ASSIGN(std::vector<snapshot::Mount> mounts, snapshot::to_mounts(plan));
+  for (snapshot::Mount& mount : mounts) {
+    rpc::Mount& made = create.rootfs.emplace_back();
+    made.type = std::move(mount.type);
+    made.source = std::move(mount.source);
+    made.options = std::move(mount.options);
+  }
+  TRY_ASSIGN(create.runtime, runtime_of(record.config.host.runtime));
+  create.streams.terminal = record.config.config.tty;
+  create.streams.out = stream_uri(record);
+  if (!create.runtime.shim.empty()) {
+    create.streams.out = cat("binary://", shim_, "?io=", percent_encoded(create.streams.out));
+  }
+  auto created = tasks_->create(key(container.id), create);
+  if (!created) return fail(start_failure(created.error()));
+  return {};
+}
+
+Status ContainersImpl::connect_pending(Container& container) {
+  std::list<std::shared_ptr<PendingAttach>> pending;
+  {
+    std::lock_guard lock(container.mutex);
+    pending.swap(container.pending);
+    container.io_ready = true;
+  }
+  std::string socket = tasks_->bundle(key(container.id)) + "/io.sock";
+  for (const auto& one : pending) {
+    one->call(connect_attach(socket, one->options));
+  }
+  return {};
+}
+
+void ContainersImpl::fail_pending(Container& container, const Error& error) {
+  std::list<std::shared_ptr<PendingAttach>> pending;
+  {
+    std::lock_guard lock(container.mutex);
+    pending.swap(container.pending);
+    container.io_ready = false;
+  }
+  for (const auto& one : pending) one->call(std::unexpected(error));
+}
+
+void ContainersImpl::failed_start(Container& container, const Error& error) {
+  fail_pending(container, error);
+  ContainerRecord record = *container.record();
+  record.progress.has_task = false;
+  drop_shm(container.id);
+  ContainerState& state = record.progress.state;
+  state.error = error.message();
+  state.exit_code = code_of_failure(error.message());
+  state.pid = 0;
+  // One that never ran stays "created"; docker has it so too.
+  if (state.phase != Phase::kCreated) state.phase = Phase::kExited;
+  bool goes = record.config.host.auto_remove;
+  if (auto written = commit_record(container, std::move(record), {}); !written) {
+    log::warning(cat("container ", container.id, ": ", written.error().message()));
+  }
+  notify_waiters(container, true, false);
+  if (!goes) return;
+  auto found = find(container.id);
+  if (found) std::ignore = remove_locked(*found, true);
+}
+
+Status ContainersImpl::start_locked(Container& container) {
+  ContainerRecord record = *container.record();
+  ContainerState& state = record.progress.state;
+  {
+    std::lock_guard lock(container.mutex);
+    ++container.run;
+    container.oom_seen = false;
+    container.stopping = false;
+  }
+  // Before the task is made: a death in between leaves a row that says that one may be there.
+  record.progress.has_task = true;
+  record.progress.stopped_by_hand = false;
+  state.error.clear();
+  TRY(commit_record(container, record, {}));
+  auto started = [&]() -> Result<pid_t> {
+    TRY(create_task(container, record));
+    TRY(connect_pending(container));
+    auto pid = tasks_->start(key(container.id));
+    if (!pid) {
+      std::ignore = tasks_->cleanup(key(container.id));
+      return fail(start_failure(pid.error()));
+    }
+    return pid;
+  }();
+  if (!started) {
+    failed_start(container, started.error());
+    return std::unexpected(std::move(started).error());
+  }
+  state.phase = Phase::kRunning;
+  state.pid = *started;
+  state.exit_code = 0;
+  state.oom_killed = false;
+  state.started = metadata::now();
+  if (record.config.config.healthcheck && !record.config.config.healthcheck->test.empty() &&
+      record.config.config.healthcheck->test.front() != "NONE") {
+    state.health = HealthState{.status = "starting", .failing_streak = 0, .log = {}};
+  } else {
+    state.health.reset();
+  }
+  std::vector<Event> events = {make_event(record, "start")};
+  return commit_record(container, std::move(record), std::move(events));
+}
+
+Result<bool> ContainersImpl::start(std::string_view ref) {
+  TRY_ASSIGN(ContainerPtr container, find(ref));
+  std::lock_guard operation(container->operation);
+  RecordPtr record = container->record();
+  const ContainerState& state = record->progress.state;
+  if (container->removed || state.phase == Phase::kRemoving || state.phase == Phase::kDead) {
+    return fail(Code::kFailedPrecondition, "container is marked for removal and cannot be started");
+  }
+  if (state.phase == Phase::kPaused) {
+    return fail(Code::kFailedPrecondition, "cannot start a paused container, try unpause instead");
+  }
+  if (state.phase == Phase::kRunning) return true;
+  workers_.cancel(container->restart_timer);
+  container->backoff = 0;
+  if (record->progress.has_task) {
+    // What a start that failed halfway has left.
+    TRY(tasks_->cleanup(key(container->id)));
+  }
+  TRY(start_locked(*container));
+  std::uint64_t run = container->run;
+  watch_exit(container, run);
+  begin_health(container);
+  return false;
+}
+
+void ContainersImpl::watch_exit(const ContainerPtr& container, std::uint64_t run) {
+  tasks_->watch_exit(key(container->id), {}, [this, container, run](Result<task::Exit> exit) {
+    if (!exit && exit.error().code() == Code::kCancelled) return;
+    auto kept = std::make_shared<Result<task::Exit>>(std::move(exit));
+    workers_.post([this, container, run, kept] { handle_exit(container, run, *kept); });
+  });
+}
+
+}  // namespace dhow::engine

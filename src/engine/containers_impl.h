@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <condition_variable>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <shared_mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/container_record.h"
+#include "engine/containers.h"
+#include "engine/engine.h"
+#include "engine/image_details.h"
+#include "engine/spec/seccomp_profile.h"
+#include "engine/spec/spec.h"
+#include "engine/workers.h"
+#include "snapshot/mount_plan.h"
+#include "sys/dir_fd.h"
+#include "sys/mount_fd.h"
+#include "task/tasks.h"
+
+// What is behind containers.h. Private to this folder; the methods are in a file a use case.
+namespace dhow::engine {
+
+using RecordPtr = std::shared_ptr<const ContainerRecord>;
+
+// A callback that is called once at most, and not after drop(), which waits for a call that is
+// under way, but for one that it is in.
+template <typename Argument>
+class OneCall {
+ public:
+  explicit OneCall(std::function<void(Argument)> function) : function_(std::move(function)) {}
+  void call(Argument argument) {
+    std::lock_guard lock(mutex_);
+    if (auto function = std::exchange(function_, nullptr))
+      function(std::forward<Argument>(argument));
+  }
+  void drop() {
+    std::lock_guard lock(mutex_);
+    function_ = nullptr;
+  }
+
+ private:
+  std::recursive_mutex mutex_;
+  std::function<void(Argument)> function_;
+};
+
+// Somebody who waits for an end.
+struct Waiter : OneCall<const WaitAnswer&> {
+  Waiter(WaitCondition wanted, std::function<void(const WaitAnswer&)> done)
+      : OneCall(std::move(done)), condition(wanted) {}
+  const WaitCondition condition;
+};
+
+// Somebody who wants to be connected when the container starts.
+struct PendingAttach : OneCall<Result<Fd>> {
+  PendingAttach(const AttachOptions& wanted, std::function<void(Result<Fd>)> connected)
+      : OneCall(std::move(connected)), options(wanted) {}
+  const AttachOptions options;
+};
+
+struct Exec {
+  std::string id;
+  std::string container;
+  ExecConfig config;
+  // Guarded by the container's mutex.
+  bool started = false;
+  bool running = false;
+  std::optional<int> exit_code;
+  std::int64_t pid = 0;
+  std::int64_t started_at = 0;
+};
+
+// A container in memory. `operation` is held by what changes it, for as long as that takes; `mutex`
+// guards the members after it and is never held for long. The record is replaced, never changed.
+class Container {
+ public:
+  explicit Container(ContainerRecord record)
+      : id(record.id), record_(std::make_shared<const ContainerRecord>(std::move(record))) {}
+
+  const std::string id;
+  std::mutex operation;
+
+  RecordPtr record() const {
+    std::lock_guard lock(mutex);
+    return record_;
+  }
+  void set_record(RecordPtr record) {
+    std::lock_guard lock(mutex);
+    record_ = std::move(record);
+  }
+
+  mutable std::mutex mutex;
+  bool removed = false;
+  std::list<std::shared_ptr<Waiter>> waiters;
+  std::list<std::shared_ptr<PendingAttach>> pending;
+  std::map<std::string, std::shared_ptr<Exec>> execs;
+  // How often it was started: what belongs to a former run has another number.
+  std::uint64_t run = 0;
+  // A restart by hand is under way: --rm waits.
+  bool kept = false;
+  // The stop that is under way wants no restart.
+  bool stopping = false;
+  bool oom_seen = false;
+  // The attach socket can be connected to.
+  bool io_ready = false;
+  // Of the restart policy: nanoseconds to the next try; 0: none so far.
+  std::int64_t backoff = 0;
+  std::uint64_t restart_timer = 0;
+  std::uint64_t health_timer = 0;
+
+ private:
+  RecordPtr record_;
+};
+
+using ContainerPtr = std::shared_ptr<Container>;
+
+// What the use cases work on. Borrowed, but for the options.
+struct ContainerStores {
+  metadata::Database& database;
+  ImageStores& images;
+  Events& events;
+  ImageReader& reader;
+};
+
+// Signals by their names and numbers, as docker takes them: "SIGTERM", "term", "15", "RTMIN+3".
+// None: there is no such.
+std::optional<int> parse_signal(std::string_view text);
+std::string signal_name(int signal);
+
+// Makes a bind mount's missing source a folder.
+Status make_source(const std::string& path);
+
+class ContainersImpl {
+ public:
+  // Makes Tasks: Tasks::open, or a test's own.
+  using OpenTasks = std::function<Result<std::unique_ptr<task::Tasks>>(task::TasksOptions)>;
+  ContainersImpl(const EngineOptions& options, const ContainerStores& stores, OpenTasks open_tasks);
+  ~ContainersImpl();
+
+  // Reads the rows, connects to the shims that are there, and settles the rest.
+  Status open();
+
+  Result<CreateAnswer> create(const CreateRequest& request);
+  Result<bool> start(std::string_view ref);
+  Result<bool> stop(std::string_view ref, const StopOptions& options);
+  Status restart(std::string_view ref, const StopOptions& options);
+  Status kill(std::string_view ref, std::string_view signal);
+  Status pause(std::string_view ref);
+  Status unpause(std::string_view ref);
+  Result<std::vector<std::string>> update(std::string_view ref, const HostConfig& changes);
+  Status rename(std::string_view ref, std::string_view name);
+  Status remove(std::string_view ref, const RemoveOptions& options);
+  Result<PruneAnswer> prune(const Filters& filters);
+  Result<Inspection> inspect(std::string_view ref, bool size) const;
+  Result<std::vector<ContainerSummary>> list(const ListOptions& options) const;
+  Result<std::unique_ptr<Subscription>> watch(std::string_view ref, WaitCondition condition,
+                                              std::function<void(const WaitAnswer&)> done);
+  Result<std::unique_ptr<Subscription>> attach(std::string_view ref, const AttachOptions& options,
+                                               std::function<void(Result<Fd>)> connected);
+  Status resize(std::string_view ref, std::uint32_t height, std::uint32_t width);
+  Status logs(std::string_view ref, const LogOptions& options,
+              const std::function<Status(const LogRecord&)>& each, std::stop_token stop);
+  Result<TopAnswer> top(std::string_view ref, std::string_view ps_arguments);
+  Result<StatsSample> stats(std::string_view ref);
+  Result<std::string> create_exec(std::string_view ref, const ExecConfig& config);
+  Result<Fd> start_exec(std::string_view exec, const ExecStartOptions& options);
+  Result<ExecState> inspect_exec(std::string_view exec) const;
+  Status resize_exec(std::string_view exec, std::uint32_t height, std::uint32_t width);
+  Result<std::vector<Change>> changes(std::string_view ref);
+  Result<std::string> commit(std::string_view ref, const CommitOptions& options);
+  Status export_root(std::string_view ref, unpack::ByteSink& sink);
+  Result<PathStat> stat_path(std::string_view ref, std::string_view path);
+  Status get_archive(std::string_view ref, std::string_view path, unpack::ByteSink& sink,
+                     const std::function<void(const PathStat&)>& known);
+  Status put_archive(std::string_view ref, std::string_view path, unpack::ByteSource& archive,
+                     const ArchivePutOptions& options);
+
+  // By name, id, or the beginning of an id.
+  Result<ContainerPtr> find(std::string_view ref) const;
+
+  // For recovery and tests: how many containers there are.
+  std::size_t size() const { return all().size(); }
+
+ private:
+  // container_create.cc
+  Status merge_image(CreateConfig& config, const oci::ImageConfig& image) const;
+  Status settle_facts(const CreateRequest& request, ContainerRecord& record) const;
+  Status fill_defaults(ContainerRecord& record, std::vector<std::string>& warnings) const;
+  Status check_joined(const ContainerRecord& record) const;
+  Result<std::string> reserve_name(const std::string& wanted, const std::string& id);
+  void release_name(const std::string& name);
+  Status write_files(const ContainerRecord& record) const;
+  Status make_volumes(const ContainerRecord& record, const std::vector<WantedMount>& mounts) const;
+
+  // container_mounts.cc
+  // The root with all that is mounted in it, as a copy that nobody else sees.
+  Result<MountFd> mount_all(const ContainerRecord& record) const;
+  // The folders of anonymous volumes, "" for other mounts; made, and filled, by make_volumes.
+  Result<std::vector<std::string>> volume_folders(const ContainerRecord& record,
+                                                  const std::vector<WantedMount>& mounts) const;
+  // Where an anonymous volume stays when its container has gone without it.
+  std::string kept_volume(const std::string& name) const;
+  // Before a container's row goes: puts its anonymous volumes there.
+  Status keep_volumes(const ContainerRecord& record) const;
+  // After it has gone: removes those that are there all the same.
+  void drop_volumes(const ContainerRecord& record) const;
+  // /dev/shm of a container with ipc mode "shareable": made before its task, dropped after it.
+  Status make_shm(const ContainerRecord& record) const;
+  void drop_shm(const std::string& id) const;
+  // Those of containers that don't run.
+  void drop_stray_shm() const;
+  std::string shm_folder(const std::string& id) const { return options_.state + "/shm/" + id; }
+  // The folder that is to be /dev/shm; "": one of its own.
+  Result<std::string> shm_of(const ContainerRecord& record) const;
+
+  // container_start.cc; the caller holds `operation`.
+  Status start_locked(Container& container);
+  Status create_task(Container& container, const ContainerRecord& record);
+  Result<std::string> bundle_config(const ContainerRecord& record) const;
+  Result<ContainerUser> user_of(const ContainerRecord& record, const std::string& text) const;
+  Status connect_pending(Container& container);
+  void fail_pending(Container& container, const Error& error);
+  void failed_start(Container& container, const Error& error);
+  task::Key key(const std::string& id) const { return {options_.name_space, id}; }
+  std::string stream_uri(const ContainerRecord& record) const;
+  Result<task::Runtime> runtime_of(const std::string& name) const;
+  void watch_exit(const ContainerPtr& container, std::uint64_t run);
+
+  // container_exit.cc
+  void handle_exit(const ContainerPtr& container, std::uint64_t run,
+                   const Result<task::Exit>& exit);
+  void drop_task(Container& container);
+  void settle_exit(const ContainerPtr& container, int status, std::int64_t at, bool oom);
+  bool wants_restart(const Container& container, const ContainerRecord& record, int status) const;
+  void plan_restart(const ContainerPtr& container);
+  void on_event(const rpc::events::Envelope& envelope);
+  // Calls those whose condition holds. Without locks.
+  void notify_waiters(Container& container, bool ended, bool gone);
+
+  // container_stop.cc
+  Result<bool> stop_container(const ContainerPtr& container, const StopOptions& options);
+  Status send_signal(Container& container, int signal);
+  // False: it did not end in time.
+  bool wait_end(Container& container, std::optional<std::int64_t> seconds);
+
+  // container_remove.cc; the caller holds `operation`.
+  Status remove_locked(const ContainerPtr& container, bool volumes);
+
+  // container_exec.cc
+  Result<std::shared_ptr<Exec>> find_exec(std::string_view id) const;
+  Result<std::shared_ptr<Exec>> add_exec(Container& container, const ExecConfig& config);
+  void watch_exec(const ContainerPtr& container, const std::shared_ptr<Exec>& exec, bool quiet);
+  Result<Fd> run_exec(const ContainerPtr& container, const std::shared_ptr<Exec>& exec,
+                      const ExecStartOptions& options, bool quiet);
+
+  // container_health.cc
+  void begin_health(const ContainerPtr& container);
+  void end_health(Container& container);
+  void plan_probe(const ContainerPtr& container, std::uint64_t run, std::int64_t delay);
+  void probe(const ContainerPtr& container, std::uint64_t run);
+  void settle_probe(const ContainerPtr& container, std::uint64_t run, HealthResult result);
+
+  // container_list.cc
+  Result<ContainerSummary> summary_of(const ContainerRecord& record, bool size,
+                                      std::map<std::string, std::string>& names) const;
+
+  // container_recover.cc
+  Status load_rows();
+  void settle_recovered(const task::Recovered& recovered);
+  void settle_row(const ContainerPtr& container);
+  Status drop_strays();
+  bool has_row(const std::string& id) const {
+    return by_id_.contains(id) || unreadable_.contains(id);
+  }
+
+  // container_files.cc
+  Result<snapshot::MountPlan> plan_of(const ContainerRecord& record) const;
+  Result<std::string> read_small(const ContainerRecord& record, std::string_view path) const;
+  Result<DirFd> open_root(const ContainerRecord& record, MountFd& mount) const;
+
+  // Writes a new record, with events in the same transaction, and puts it in place.
+  Status commit_record(Container& container, ContainerRecord record, std::vector<Event> events);
+  Event make_event(const ContainerRecord& record, std::string action, TextMap more = {}) const;
+  void publish(const ContainerRecord& record, std::string action, TextMap more = {});
+  std::string folder(const std::string& id) const { return options_.root + "/containers/" + id; }
+  std::vector<ContainerPtr> all() const;
+
+  const EngineOptions& options_;
+  ContainerStores stores_;
+  OpenTasks open_tasks_;
+  SeccompProfile seccomp_;
+  bool unified_ = false;
+  std::string init_;  // of --init
+  std::string shim_;  // our shim
+
+  mutable std::shared_mutex mutex_;  // guards the three below
+  std::map<std::string, ContainerPtr, std::less<>> by_id_;
+  std::map<std::string, std::string, std::less<>> by_name_;  // to ids; also of those being made
+  std::map<std::string, std::weak_ptr<Container>, std::less<>> execs_;  // by the exec's id
+
+  std::set<std::string> unreadable_;  // ids whose rows can't be read; set at the start
+
+  Workers workers_;
+  std::unique_ptr<task::Tasks> tasks_;  // last: its threads use all of the above
+};
+
+}  // namespace dhow::engine

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/engine.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/strings.h"
+#include "engine/containers_impl.h"
+#include "oci/platform.h"
+#include "snapshot/overlay.h"
+#include "sys/file_io.h"
+
+namespace dhow::engine {
+
+namespace {
+
+// share/dhow/images of the installation that this program is of; "": there is none.
+std::string find_builtin_images() {
+  char self[4096];
+  ssize_t size = ::readlink("/proc/self/exe", self, sizeof self);
+  if (size <= 0) return {};
+  std::string path(self, static_cast<std::size_t>(size));
+  std::string folder = cat(path.substr(0, path.rfind('/')), "/../share/dhow/images");
+  return ::access(folder.c_str(), R_OK) == 0 ? folder : std::string();
+}
+
+}  // namespace
+
+// In the order in which they are opened; they go the other way round.
+struct Engine::Impl {
+  explicit Impl(EngineOptions wanted) : options(std::move(wanted)) {}
+
+  EngineOptions options;
+  Fd lock;
+  std::unique_ptr<metadata::Database> database;
+  std::unique_ptr<metadata::LeaseStore> leases;
+  std::unique_ptr<content::LocalContentStore> content;
+  std::unique_ptr<snapshot::Snapshotter> snapshots;
+  std::unique_ptr<image::Store> images;
+  std::unique_ptr<ImageStores> stores;
+  std::unique_ptr<Events> events;
+  std::unique_ptr<ImageReader> reader;
+  std::unique_ptr<Containers> containers;
+};
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Engine::~Engine() {
+  // First: its threads use the rest.
+  impl_->containers.reset();
+}
+
+Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
+  auto impl = std::make_unique<Impl>(std::move(options));
+  if (impl->options.builtin_images.empty()) impl->options.builtin_images = find_builtin_images();
+  const EngineOptions& given = impl->options;
+  TRY(make_dirs(given.root, 0711));
+  TRY(make_dirs(given.state, 0711));
+  TRY_ASSIGN(impl->lock, open_at(kCwd, given.state + "/engine.lock", O_RDWR | O_CREAT, 0600));
+  if (::flock(impl->lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return fail_errno(errno, "lock the state folder");
+    return fail(Code::kUnavailable, cat("another engine uses the state folder ", given.state));
+  }
+  TRY_ASSIGN(impl->database, metadata::Database::open(given.root + "/dhow.db"));
+  impl->leases = std::make_unique<metadata::LeaseStore>(*impl->database);
+  TRY_ASSIGN(impl->content, content::open_local_store(given.root + "/content", *impl->database));
+  TRY_ASSIGN(impl->snapshots, snapshot::open_overlay(given.root + "/snapshots", *impl->database));
+  impl->images = std::make_unique<image::Store>(*impl->database);
+  impl->stores = std::make_unique<ImageStores>(
+      ImageStores{*impl->leases, *impl->content, *impl->snapshots, *impl->images});
+  impl->events = std::make_unique<Events>(*impl->database);
+  impl->reader = std::make_unique<ImageReader>(*impl->stores, oci::host_platform());
+  auto containers = std::make_unique<ContainersImpl>(
+      given, ContainerStores{*impl->database, *impl->stores, *impl->events, *impl->reader},
+      task::Tasks::open);
+  TRY(containers->open());
+  impl->containers = std::make_unique<Containers>(std::move(containers));
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+const EngineOptions& Engine::options() const { return impl_->options; }
+metadata::Database& Engine::database() { return *impl_->database; }
+metadata::LeaseStore& Engine::leases() { return *impl_->leases; }
+content::LocalContentStore& Engine::content() { return *impl_->content; }
+snapshot::Snapshotter& Engine::snapshots() { return *impl_->snapshots; }
+image::Store& Engine::images() { return *impl_->images; }
+ImageStores Engine::stores() { return *impl_->stores; }
+Events& Engine::events() { return *impl_->events; }
+Containers& Engine::containers() { return *impl_->containers; }
+
+std::vector<std::string> Engine::runtimes() const {
+  std::vector<std::string> names = {impl_->options.default_runtime};
+  auto add = [&](const std::string& name) {
+    if (name != names.front()) names.push_back(name);
+  };
+  for (const char* name : {"dhow", "runc", "crun"}) add(name);
+  for (const auto& [name, choice] : impl_->options.runtimes) add(name);
+  return names;
+}
+
+}  // namespace dhow::engine

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/spec/mounts.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+
+#include "base/strings.h"
+#include "engine/spec/invalid.h"
+
+namespace dhow::engine {
+namespace {
+
+using Wanted = std::map<std::string, WantedMount>;
+
+constexpr std::string_view kPropagations[] = {"private", "rprivate", "shared",
+                                              "rshared", "slave",    "rslave"};
+
+bool is_propagation(std::string_view text) {
+  return std::ranges::find(kPropagations, text) != std::end(kPropagations);
+}
+
+std::unexpected<Error> bad_spec(std::string_view spec) {
+  return invalid(cat("invalid volume specification: '", spec, "'"));
+}
+
+Status parse_mode(std::string_view text, std::string_view spec, WantedMount& out) {
+  out.mode = text;
+  for (std::string_view part : split(text, ',')) {
+    if (part == "ro") {
+      out.read_only = true;
+    } else if (is_propagation(part)) {
+      out.propagation = part;
+    } else if (part == "nocopy") {
+      out.copy_up = false;
+    } else if (part != "rw" && part != "z" && part != "Z" && part != "cached" &&
+               part != "delegated" && part != "consistent") {
+      return invalid(cat("invalid volume specification: '", spec, "': invalid mode: ", text));
+    }
+  }
+  return {};
+}
+
+Result<std::string> destination_of(std::string_view path, std::string_view type) {
+  if (path.empty())
+    return invalid("invalid mount config for type \"" + std::string(type) +
+                   "\": field Target must not be empty");
+  if (!path.starts_with('/')) {
+    return invalid(cat("invalid mount config for type ", quoted(type), ": invalid mount path: '",
+                       path, "' mount path must be absolute"));
+  }
+  std::string clean = clean_path(path);
+  if (clean == "/") {
+    return invalid(cat("invalid mount config for type ", quoted(type),
+                       ": invalid specification: destination can't be '/'"));
+  }
+  return clean;
+}
+
+Status add(Wanted& all, WantedMount mount) {
+  std::string destination = mount.destination;
+  if (!all.emplace(destination, std::move(mount)).second) {
+    return invalid(cat("Duplicate mount point: ", destination));
+  }
+  return {};
+}
+
+Result<WantedMount> parse_bind(const std::string& spec) {
+  std::vector<std::string_view> parts = split(spec, ':');
+  WantedMount mount;
+  if (parts.size() == 1) {
+    mount.type = "volume";
+    TRY_ASSIGN(mount.destination, destination_of(parts[0], "volume"));
+    return mount;
+  }
+  if (parts.size() > 3 || parts[0].empty()) return bad_spec(spec);
+  if (parts.size() == 3) TRY(parse_mode(parts[2], spec, mount));
+  mount.type = "bind";
+  if (!parts[0].starts_with('/')) {
+    return fail(Code::kUnimplemented,
+                cat("HostConfig.Binds: named volumes are not built yet: ", quoted(spec)));
+  }
+  TRY_ASSIGN(mount.destination, destination_of(parts[1], "bind"));
+  mount.source = clean_path(parts[0]);
+  mount.make_source = true;
+  return mount;
+}
+
+Result<WantedMount> bind_mount(const MountConfig& config) {
+  WantedMount mount;
+  mount.type = "bind";
+  auto wrong = [](std::string_view why) {
+    return invalid(cat("invalid mount config for type \"bind\": ", why));
+  };
+  if (config.source.empty()) return wrong("field Source must not be empty");
+  if (!config.source.starts_with('/')) {
+    return wrong(cat("invalid mount path: '", config.source, "' mount path must be absolute"));
+  }
+  mount.source = clean_path(config.source);
+  if (config.volume_options) return wrong("field VolumeOptions must not be specified");
+  if (config.tmpfs_options) return wrong("field TmpfsOptions must not be specified");
+  if (config.bind_options) {
+    const BindOptions& options = *config.bind_options;
+    if (!options.propagation.empty() && !is_propagation(options.propagation)) {
+      return wrong(cat("invalid propagation mode: ", options.propagation));
+    }
+    mount.propagation = options.propagation;
+    mount.recursive = !options.non_recursive;
+    mount.make_source = options.create_mountpoint;
+    mount.read_only_top_only = options.read_only_non_recursive;
+  }
+  struct stat info{};
+  if (!mount.make_source && ::stat(mount.source.c_str(), &info) != 0) {
+    if (errno == ENOENT) return wrong(cat("bind source path does not exist: ", mount.source));
+    return fail_errno(errno, cat("invalid mount config for type \"bind\": ", mount.source));
+  }
+  return mount;
+}
+
+Result<WantedMount> tmpfs_mount(const MountConfig& config) {
+  WantedMount mount;
+  mount.type = "tmpfs";
+  if (!config.source.empty()) {
+    return invalid("invalid mount config for type \"tmpfs\": field Source must not be specified");
+  }
+  if (!config.tmpfs_options) return mount;
+  const TmpfsOptions& options = *config.tmpfs_options;
+  if (options.mode != 0) {
+    std::string digits;
+    for (std::uint32_t mode = options.mode; mode != 0; mode /= 8) {
+      digits.insert(digits.begin(), static_cast<char>('0' + mode % 8));
+    }
+    mount.options.push_back(cat("mode=", digits));
+  }
+  if (options.size_bytes < 0) {
+    return invalid("invalid mount config for type \"tmpfs\": size must not be negative");
+  }
+  if (options.size_bytes != 0) mount.options.push_back(cat("size=", options.size_bytes));
+  for (const std::vector<std::string>& option : options.options) {
+    if (option.empty() || option.size() > 2) {
+      return invalid("invalid mount config for type \"tmpfs\": invalid option array length");
+    }
+    mount.options.push_back(join(option, "="));
+  }
+  return mount;
+}
+
+Result<WantedMount> parse_mount(const MountConfig& config) {
+  WantedMount mount;
+  if (config.type == "bind") {
+    TRY_ASSIGN(mount, bind_mount(config));
+  } else if (config.type == "tmpfs") {
+    TRY_ASSIGN(mount, tmpfs_mount(config));
+  } else if (config.type == "volume") {
+    if (!config.source.empty()) {
+      return fail(Code::kUnimplemented, "HostConfig.Mounts: named volumes are not built yet");
+    }
+    mount.type = "volume";
+    if (config.volume_options) {
+      if (!config.volume_options->subpath.empty() || config.volume_options->driver_config) {
+        return fail(Code::kUnimplemented,
+                    "HostConfig.Mounts: VolumeOptions.Subpath and DriverConfig are not built yet");
+      }
+      mount.copy_up = !config.volume_options->no_copy;
+    }
+  } else if (config.type == "image") {
+    return fail(Code::kUnimplemented, "HostConfig.Mounts: mounts of images are not built yet");
+  } else {
+    return invalid(cat("mount type unknown: ", quoted(config.type)));
+  }
+  TRY_ASSIGN(mount.destination, destination_of(config.target, config.type));
+  mount.read_only = config.read_only;
+  return mount;
+}
+
+}  // namespace
+
+std::string clean_path(std::string_view path) {
+  std::vector<std::string_view> parts;
+  for (std::string_view part : split(path, '/')) {
+    if (part.empty() || part == ".") continue;
+    if (part == "..") {
+      if (!parts.empty()) parts.pop_back();
+    } else {
+      parts.push_back(part);
+    }
+  }
+  std::string clean;
+  for (std::string_view part : parts) clean.append("/").append(part);
+  return clean.empty() ? "/" : clean;
+}
+
+Result<std::vector<WantedMount>> wanted_mounts(const CreateConfig& config) {
+  const HostConfig& host = config.host;
+  if (!host.volumes_from.empty()) {
+    return fail(Code::kUnimplemented, "HostConfig.VolumesFrom is not built yet");
+  }
+  Wanted all;
+  for (const std::string& spec : host.binds) {
+    TRY_ASSIGN(WantedMount mount, parse_bind(spec));
+    TRY(add(all, std::move(mount)));
+  }
+  for (const MountConfig& wanted : host.mounts) {
+    TRY_ASSIGN(WantedMount mount, parse_mount(wanted));
+    TRY(add(all, std::move(mount)));
+  }
+  for (const auto& [path, options] : host.tmpfs) {
+    WantedMount mount;
+    mount.type = "tmpfs";
+    TRY_ASSIGN(mount.destination, destination_of(path, "tmpfs"));
+    mount.options = {"noexec", "nosuid", "nodev"};
+    for (std::string_view option : split(options, ',')) {
+      if (option.empty()) continue;
+      // The opposite of a default replaces it.
+      std::string_view plain = option.starts_with("no") ? option.substr(2) : option;
+      std::erase_if(mount.options, [&](const std::string& other) {
+        return other == plain || other == cat("no", plain);
+      });
+      mount.options.emplace_back(option);
+    }
+    mount.mode = options;
+    TRY(add(all, std::move(mount)));
+  }
+  for (const std::string& path : config.config.volumes) {
+    WantedMount mount;
+    mount.type = "volume";
+    TRY_ASSIGN(mount.destination, destination_of(path, "volume"));
+    all.emplace(mount.destination, mount);  // a mount asked for goes before the image's
+  }
+  std::vector<WantedMount> result;
+  for (auto& [path, mount] : all) result.push_back(std::move(mount));
+  return result;
+}
+
+MountPoint mount_point(const WantedMount& mount, const std::string& volume) {
+  MountPoint point;
+  point.type = mount.type;
+  point.source = mount.type == "volume" ? volume : mount.source;
+  point.destination = mount.destination;
+  point.mode = mount.mode;
+  point.writable = !mount.read_only;
+  if (mount.type == "bind")
+    point.propagation = mount.propagation.empty() ? "rprivate" : mount.propagation;
+  if (mount.type == "volume") {
+    point.driver = "local";
+    point.name = volume.substr(volume.rfind('/') + 1);
+  }
+  return point;
+}
+
+oci::Mount spec_mount(const WantedMount& mount, const std::string& volume) {
+  oci::Mount out;
+  out.destination = mount.destination;
+  if (mount.type == "tmpfs") {
+    out.type = "tmpfs";
+    out.source = "tmpfs";
+    out.options = mount.options;
+    if (mount.read_only) out.options.emplace_back("ro");
+    out.options.emplace_back("rprivate");
+    return out;
+  }
+  out.type = "bind";
+  out.source = mount.type == "volume" ? volume : mount.source;
+  out.options.emplace_back(mount.recursive ? "rbind" : "bind");
+  if (mount.read_only) {
+    out.options.emplace_back("ro");
+    if (mount.recursive && !mount.read_only_top_only) out.options.emplace_back("rro");
+  }
+  out.options.push_back(mount.propagation.empty() ? "rprivate" : mount.propagation);
+  return out;
+}
+
+}  // namespace dhow::engine

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/container_record.h"
+#include "engine/engine.h"
+#include "engine/spec/mounts.h"
+#include "engine/spec/seccomp_profile.h"
+#include "engine/spec/user.h"
+#include "oci/config.h"
+
+namespace dhow::engine {
+
+// What a bundle's config.json is made from. All is borrowed for the call.
+struct SpecInput {
+  const ContainerRecord& container;
+  const EngineOptions& engine;
+  const SeccompProfile& seccomp;  // the engine's default
+  const ContainerUser& user;
+  std::string folder;  // DATA/containers/ID: hostname, hosts, resolv.conf, volumes
+  std::vector<WantedMount> mounts;
+  std::vector<std::string> volumes;  // the folder of each of them, "" where it is none
+  // Namespaces of others to join: "network" -> "/proc/7/ns/net".
+  TextMap joined;
+  std::string shm;       // of ipc mode shareable or container:X: the folder that is /dev/shm
+  bool unified = false;  // cgroup v2 alone
+  std::string init;      // the program of --init; "": none
+};
+
+// The configuration that docker would give to the runtime, in effect. kInvalidArgument for what it
+// refuses at a start.
+Result<oci::Config> make_spec(const SpecInput& input);
+
+// The process of an exec in a container.
+Result<oci::Process> exec_process(const ContainerRecord& container, const EngineOptions& engine,
+                                  const ContainerUser& user, const ExecConfig& exec);
+
+// docker's refusals that need nothing but the configuration and this machine, and what it fills in.
+Status check_config(CreateConfig& config, const EngineOptions& engine,
+                    std::vector<std::string>& warnings);
+
+// "bridge" of "default" and "".
+std::string network_mode(const HostConfig& host);
+// The id or name after "container:"; "": it is another mode.
+std::string joined_container(const std::string& mode);
+
+}  // namespace dhow::engine

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "logging/driver.h"
+
+#include <limits>
+
+#include "base/strings.h"
+#include "logging/file_drivers.h"
+#include "logging/socket_drivers.h"
+#include "oci/json_value.h"
+
+namespace dhow::logging {
+namespace {
+
+// A number with the letter of its unit.
+struct Unit {
+  char letter;
+  std::int64_t factor;
+};
+
+template <std::size_t N>
+std::optional<std::int64_t> parse_with_unit(std::string_view text, const Unit (&units)[N]) {
+  std::int64_t factor = 1;
+  for (const Unit& unit : units) {
+    char upper = static_cast<char>(unit.letter - 'a' + 'A');
+    if (!text.ends_with(unit.letter) && !text.ends_with(upper)) continue;
+    factor = unit.factor;
+    text.remove_suffix(1);
+    break;
+  }
+  auto number = parse_number<std::int64_t>(text);
+  if (!number || *number < 0 || *number > std::numeric_limits<std::int64_t>::max() / factor) {
+    return std::nullopt;
+  }
+  return *number * factor;
+}
+
+class NoLog final : public Driver {
+ public:
+  void write(const Entry& entry) override { static_cast<void>(entry); }
+  void flush() override {}
+};
+
+struct FileSettings {
+  LogFileOptions file;
+  std::string attrs;
+};
+
+std::unexpected<Error> bad_option(std::string_view name, std::string_view value) {
+  return fail(Code::kInvalidArgument, cat("log opt ", name, ": invalid value ", quoted(value)));
+}
+
+Status check_attrs(std::string_view value) {
+  auto document = oci::JsonDocument::parse(value);
+  bool is_object = document && document->root().kind() == oci::JsonKind::kObject;
+  // It becomes part of a line.
+  if (!is_object || value.find('\n') != std::string_view::npos) return bad_option("attrs", value);
+  return {};
+}
+
+Status set_file_option(FileSettings& settings, std::string_view name, const std::string& value) {
+  if (name == "path") {
+    settings.file.path = value;
+  } else if (name == "max-size") {
+    auto size = value == "-1" ? std::optional<std::int64_t>(-1) : parse_size(value);
+    if (!size || *size == 0) return bad_option(name, value);
+    settings.file.max_size = *size;
+  } else if (name == "max-file") {
+    auto count = parse_number<int>(value);
+    if (!count || *count < 1 || *count > 1000) return bad_option(name, value);
+    settings.file.max_files = *count;
+  } else if (name == "max-age") {
+    auto age = parse_age(value);
+    if (!age) return bad_option(name, value);
+    settings.file.max_age_s = *age;
+  } else if (name == "compress" && value != "false") {
+    return fail(Code::kUnimplemented, "log opt compress: not built");
+  } else if (name != "compress") {
+    return fail(Code::kInvalidArgument, cat("unknown log opt '", name, "' for a file log driver"));
+  }
+  return {};
+}
+
+Result<FileSettings> parse_file_settings(const DriverOptions& options, bool cri) {
+  FileSettings settings;
+  settings.file.max_files = 5;
+  if (!cri) {
+    settings.file.max_size = std::int64_t{10} << 20;
+    settings.file.max_age_s = std::int64_t{30} * 24 * 3600;
+  }
+  for (const auto& [name, value] : options.options) {
+    if (name == "attrs" && !cri) {
+      if (value.empty()) continue;
+      TRY(check_attrs(value));
+      settings.attrs = value;
+    } else if (name == "tag" || name.starts_with("container-") || name == "image-name") {
+      continue;  // what others say in each line is in the file's name here
+    } else {
+      TRY(set_file_option(settings, name, value));
+    }
+  }
+  if (!settings.file.path.starts_with('/')) {
+    return fail(Code::kInvalidArgument,
+                cat("log opt path: not absolute: ", quoted(settings.file.path)));
+  }
+  return settings;
+}
+
+Result<std::unique_ptr<Driver>> make_or_check(const DriverOptions& options, bool check_only) {
+  const std::string& name = options.driver;
+  bool cri = name == "cri";
+  if (name == "json-file" || cri) {
+    TRY_ASSIGN(FileSettings settings, parse_file_settings(options, cri));
+    if (check_only) return nullptr;
+    if (cri) return make_cri_file(settings.file);
+    return make_json_file(settings.file, std::move(settings.attrs));
+  }
+  if (name == "journald") {
+    if (!check_only) return make_journald(options);
+    TRY(check_journald(options));
+    return nullptr;
+  }
+  if (name == "syslog") {
+    if (!check_only) return make_syslog(options);
+    TRY(check_syslog(options));
+    return nullptr;
+  }
+  if (name == "none") return std::make_unique<NoLog>();
+  return fail(Code::kUnimplemented, cat("logging driver ", quoted(name), " is not built"));
+}
+
+}  // namespace
+
+std::optional<std::int64_t> parse_size(std::string_view text) {
+  static constexpr Unit kUnits[] = {{'k', 1 << 10}, {'m', 1 << 20}, {'g', 1 << 30}};
+  if (text.size() > 1 && (text.ends_with('b') || text.ends_with('B'))) text.remove_suffix(1);
+  return parse_with_unit(text, kUnits);
+}
+
+std::optional<std::int64_t> parse_age(std::string_view text) {
+  static constexpr Unit kUnits[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+  return parse_with_unit(text, kUnits);
+}
+
+Result<std::unique_ptr<Driver>> make_driver(const DriverOptions& options) {
+  return make_or_check(options, false);
+}
+
+Status check_driver(const DriverOptions& options) {
+  TRY(make_or_check(options, true));
+  return {};
+}
+
+}  // namespace dhow::logging

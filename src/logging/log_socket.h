@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "sys/fd.h"
+
+namespace dhow::logging {
+
+// A server that takes log messages: where it is, and what waits for it. Never blocks. A server that
+// is not there is tried again with a message, once a second at most; meanwhile messages are
+// dropped.
+class LogSocket {
+ public:
+  enum class Kind { kUnixDatagram, kUnixStream, kUdp, kTcp };
+  struct Address {
+    Kind kind = Kind::kUnixDatagram;
+    std::string host;  // or the path of a UNIX socket
+    std::string port;
+  };
+
+  // `large_in_memfd`: a datagram that is too large goes as a sealed memfd, as journald takes it.
+  LogSocket(Address address, bool large_in_memfd)
+      : address_(std::move(address)), large_in_memfd_(large_in_memfd) {}
+
+  void send(std::string message);
+  void flush();
+  bool is_full() const { return waiting_bytes_ >= kFull; }
+  int waiting_fd() const { return waiting_.empty() ? -1 : fd_.get(); }
+  std::uint64_t dropped() const { return dropped_; }
+
+ private:
+  static constexpr std::size_t kFull = std::size_t{256} << 10;
+  enum class Outcome { kSent, kLater, kGone, kRefused };
+
+  bool connect();
+  Outcome send_front();
+  Outcome send_as_file(std::string_view message);
+  void drop_front();
+  void drop_all();
+
+  Address address_;
+  bool large_in_memfd_;
+  Fd fd_;
+  std::deque<std::string> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  std::size_t sent_of_front_ = 0;  // of a stream
+  std::int64_t next_try_ns_ = 0;
+  std::uint64_t dropped_ = 0;
+};
+
+}  // namespace dhow::logging

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/cli/values.h"
+
+#include <algorithm>
+#include <csignal>
+#include <limits>
+#include <utility>
+
+#include "base/strings.h"
+
+namespace dhow::runtime::cli {
+namespace {
+
+struct SignalName {
+  std::string_view name;
+  int number;
+};
+
+constexpr SignalName kSignals[] = {
+    {"ABRT", SIGABRT}, {"ALRM", SIGALRM}, {"BUS", SIGBUS},       {"CHLD", SIGCHLD},
+    {"CLD", SIGCHLD},  {"CONT", SIGCONT}, {"FPE", SIGFPE},       {"HUP", SIGHUP},
+    {"ILL", SIGILL},   {"INT", SIGINT},   {"IO", SIGIO},         {"IOT", SIGIOT},
+    {"KILL", SIGKILL}, {"PIPE", SIGPIPE}, {"POLL", SIGPOLL},     {"PROF", SIGPROF},
+    {"PWR", SIGPWR},   {"QUIT", SIGQUIT}, {"SEGV", SIGSEGV},     {"STKFLT", SIGSTKFLT},
+    {"STOP", SIGSTOP}, {"SYS", SIGSYS},   {"TERM", SIGTERM},     {"TRAP", SIGTRAP},
+    {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN}, {"TTOU", SIGTTOU},     {"URG", SIGURG},
+    {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"VTALRM", SIGVTALRM}, {"WINCH", SIGWINCH},
+    {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ},
+};
+
+// A decimal number with an optional fraction, times `unit`; nullopt when it does not fit.
+std::optional<std::int64_t> scaled(std::string_view digits, std::int64_t unit) {
+  std::string_view whole = digits.substr(0, digits.find('.'));
+  std::string_view fraction = digits.substr(std::min(whole.size() + 1, digits.size()));
+  if (whole.empty() && fraction.empty()) return std::nullopt;
+  std::int64_t total = 0;
+  if (!whole.empty()) {
+    std::optional<std::int64_t> number = parse_number<std::int64_t>(whole);
+    if (!number || *number < 0 || __builtin_mul_overflow(*number, unit, &total)) {
+      return std::nullopt;
+    }
+  }
+  std::int64_t divisor = 1;
+  std::int64_t numerator = 0;
+  for (char c : fraction.substr(0, 15)) {
+    if (c < '0' || c > '9') return std::nullopt;
+    numerator = numerator * 10 + (c - '0');
+    divisor *= 10;
+  }
+  __extension__ using Wide = __int128;
+  auto part = static_cast<std::int64_t>(static_cast<Wide>(numerator) * unit / divisor);
+  if (__builtin_add_overflow(total, part, &total)) return std::nullopt;
+  return total;
+}
+
+struct Unit {
+  std::string_view name;
+  std::int64_t factor;
+};
+
+constexpr Unit kDurationUnits[] = {
+    {"ns", 1},         {"us", 1000},         {"\u00b5s", 1000},     {"\u03bcs", 1000},
+    {"ms", 1'000'000}, {"s", 1'000'000'000}, {"m", 60'000'000'000}, {"h", 3'600'000'000'000},
+};
+
+std::string upper(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return result;
+}
+
+// SIGRTMIN as programs see it: glibc keeps the first two real-time signals for itself.
+constexpr int kRealTimeMin = 34;
+constexpr int kRealTimeMax = 64;
+
+std::optional<int> real_time_signal(std::string_view name) {
+  bool from_min = name.starts_with("RTMIN");
+  if (!from_min && !name.starts_with("RTMAX")) return std::nullopt;
+  int base = from_min ? kRealTimeMin : kRealTimeMax;
+  std::string_view offset = name.substr(5);
+  if (offset.empty()) return base;
+  if (offset[0] != (from_min ? '+' : '-')) return std::nullopt;
+  std::optional<unsigned> distance = parse_number<unsigned>(offset.substr(1));
+  if (!distance || *distance > kRealTimeMax - kRealTimeMin) return std::nullopt;
+  return from_min ? base + static_cast<int>(*distance) : base - static_cast<int>(*distance);
+}
+
+}  // namespace
+
+std::optional<bool> parse_bool(std::string_view text) {
+  for (std::string_view yes : {"1", "t", "T", "true", "True", "TRUE"}) {
+    if (text == yes) return true;
+  }
+  for (std::string_view no : {"0", "f", "F", "false", "False", "FALSE"}) {
+    if (text == no) return false;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::int64_t> parse_duration(std::string_view text) {
+  bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  if (text == "0") return 0;
+  if (text.empty()) return std::nullopt;
+  std::int64_t total = 0;
+  while (!text.empty()) {
+    std::size_t size = std::min(text.find_first_not_of("0123456789."), text.size());
+    std::string_view digits = text.substr(0, size);
+    text.remove_prefix(size);
+    size = std::min(text.find_first_of("0123456789."), text.size());
+    std::string_view name = text.substr(0, size);
+    text.remove_prefix(size);
+    auto unit = std::ranges::find(kDurationUnits, name, &Unit::name);
+    if (unit == std::end(kDurationUnits)) return std::nullopt;
+    std::optional<std::int64_t> part = scaled(digits, unit->factor);
+    if (!part || __builtin_add_overflow(total, *part, &total)) return std::nullopt;
+  }
+  return negative ? -total : total;
+}
+
+std::optional<std::int64_t> parse_size(std::string_view text) {
+  std::size_t size = std::min(text.find_first_not_of("0123456789."), text.size());
+  std::string_view digits = text.substr(0, size);
+  std::string suffix = upper(text.substr(size));
+  std::string_view unit = suffix;
+  if (unit.starts_with(' ')) unit.remove_prefix(1);
+  std::int64_t factor = 1;
+  static constexpr std::string_view kPrefixes = "KMGTP";
+  if (!unit.empty() && kPrefixes.find(unit[0]) != std::string_view::npos) {
+    factor <<= 10 * (kPrefixes.find(unit[0]) + 1);
+    unit.remove_prefix(1);
+    if (unit.starts_with('I')) unit.remove_prefix(1);
+  }
+  if (unit.starts_with('B')) unit.remove_prefix(1);
+  if (!unit.empty()) return std::nullopt;
+  if (digits.empty() || digits.front() == '.' || digits.back() == '.') return std::nullopt;
+  return scaled(digits, factor);
+}
+
+Result<int> parse_signal(std::string_view text) {
+  if (text.empty()) return SIGTERM;
+  if (std::optional<int> number = parse_number<int>(text)) return *number;
+  std::string name = upper(text);
+  std::string_view bare = name;
+  if (bare.starts_with("SIG")) bare.remove_prefix(3);
+  for (const SignalName& signal : kSignals) {
+    if (signal.name == bare) return signal.number;
+  }
+  if (std::optional<int> number = real_time_signal(bare)) return *number;
+  return fail(Code::kInvalidArgument, cat("unknown signal ", quoted(text)));
+}
+
+Result<std::uint32_t> parse_id(std::string_view text, std::string_view what) {
+  std::optional<std::uint32_t> id = parse_number<std::uint32_t>(text);
+  if (!id) {
+    return fail(Code::kInvalidArgument,
+                cat("parse ", what, " ", quoted(text), ": not a number (names are not looked up)"));
+  }
+  // (uid_t)-1 means "leave it as it is" to setresuid(2).
+  if (*id == std::numeric_limits<std::uint32_t>::max()) {
+    return fail(Code::kInvalidArgument, cat("parse ", what, " ", quoted(text), ": out of range"));
+  }
+  return *id;
+}
+
+Result<UserIds> parse_user(std::string_view text) {
+  UserIds ids;
+  std::size_t colon = text.find(':');
+  TRY_ASSIGN(ids.uid, parse_id(text.substr(0, colon), "uid"));
+  if (colon != std::string_view::npos) {
+    TRY_ASSIGN(ids.gid, parse_id(text.substr(colon + 1), "gid"));
+  }
+  return ids;
+}
+
+Result<std::map<std::string, std::string>> parse_cgroups(const std::vector<std::string>& values) {
+  std::map<std::string, std::string> paths;
+  for (const std::string& value : values) {
+    std::size_t colon = value.find(':');
+    if (colon == std::string::npos) {
+      if (values.size() != 1) {
+        return fail(Code::kInvalidArgument, cat("invalid --cgroup argument ", quoted(value),
+                                                ": missing <controller>: prefix"));
+      }
+      paths.emplace("", value);
+      continue;
+    }
+    std::string path = value.substr(colon + 1);
+    for (std::string_view controller : split(std::string_view(value).substr(0, colon), ',')) {
+      if (controller.empty()) {
+        return fail(Code::kInvalidArgument,
+                    cat("invalid --cgroup argument ", quoted(value), ": empty controller name"));
+      }
+      if (!paths.emplace(controller, path).second) {
+        return fail(Code::kInvalidArgument,
+                    cat("invalid --cgroup argument ", quoted(value), ": controller given twice"));
+      }
+    }
+  }
+  return paths;
+}
+
+}  // namespace dhow::runtime::cli

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+// Create, Exec and Start.
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "rpc/events.h"
+#include "rpc/runc_options.h"
+#include "shim/bundle.h"
+#include "shim/cgroup_view.h"
+#include "shim/mounts.h"
+#include "shim/resident.h"
+#include "shim/service.h"
+#include "sys/file_io.h"
+
+namespace dhow::shim {
+namespace {
+
+namespace task = rpc::task;
+namespace events = rpc::events;
+using State = Process::State;
+
+// What a worker tells of a container that it made: numbers with blanks between.
+struct MadeContainer {
+  pid_t pid = 0;
+  bool shares_pids = false;
+  bool on_host_mounts = false;
+  bool oom_counts = false;
+  std::uint64_t oom_seen = 0;
+};
+
+std::string to_text(const MadeContainer& made) {
+  return cat(made.pid, " ", made.shares_pids ? 1 : 0, " ", made.on_host_mounts ? 1 : 0, " ",
+             made.oom_counts ? 1 : 0, " ", made.oom_seen);
+}
+
+MadeContainer made_from_text(std::string_view text) {
+  std::uint64_t numbers[5] = {};
+  std::size_t index = 0;
+  for (std::string_view word : split(text, ' ')) {
+    if (index < 5) numbers[index++] = parse_number<std::uint64_t>(word).value_or(0);
+  }
+  return {static_cast<pid_t>(numbers[0]), numbers[1] != 0, numbers[2] != 0, numbers[3] != 0,
+          numbers[4]};
+}
+
+// In the worker, once there is a container.
+WorkerResult describe(MadeContainer made) {
+  made.shares_pids = !is_first_of_its_pids(made.pid);
+  WorkerResult result;
+  auto location = cgroups_of(made.pid);
+  if (location) {
+    auto oom = watch_oom_of(*location);
+    if (oom) {
+      made.oom_counts = oom->counts;
+      made.oom_seen = oom->seen;
+      result.fds.push_back(std::move(oom->fd));
+      result.fds.push_back(std::move(oom->keep));
+    }
+  }
+  result.payload = to_text(made);
+  return result;
+}
+
+// For a worker: what it makes a container or restores one from.
+struct Making {
+  std::string id;
+  RuntimeChoice runtime;
+  OciRuntime::Make make;
+  std::vector<rpc::Mount> rootfs;
+};
+
+Result<WorkerResult> make_in_worker(const Making& making,
+                                    const std::function<Result<pid_t>(OciRuntime&)>& make_it) {
+  MadeContainer made;
+  std::string rootfs = cat(making.make.bundle, "/rootfs");
+  TRY_ASSIGN(made.on_host_mounts, wants_host_mounts(making.make.bundle));
+  if (made.on_host_mounts) TRY(enter_host_mounts());
+  if (!making.rootfs.empty()) TRY(mount_all(making.rootfs, rootfs));
+  auto runtime = make_oci_runtime(making.runtime);
+  auto pid = make_it(*runtime);
+  if (!pid) {
+    std::ignore = unmount_all(rootfs);  // the failure before is the one to tell
+    if (!making.runtime.program.empty()) return fail(std::move(pid).error());
+    return fail(std::move(pid).error().add_context("OCI runtime create failed"));
+  }
+  made.pid = *pid;
+  return describe(made);
+}
+
+// An executable of the request's options, and the folder for its state.
+Status take_options(Container& container, const std::optional<rpc::Any>& any,
+                    const ServiceOptions& service) {
+  rpc::runc::Options options;
+  if (any && rpc::is_packed<rpc::runc::Options>(*any)) {
+    TRY_ASSIGN(options, rpc::unpack<rpc::runc::Options>(*any));
+  }
+  TRY_CONTEXT(save_options(container.bundle, options), "keep the options");
+  container.runtime =
+      choose_runtime(options, container.bundle, service.runtime_root, service.name_space);
+  container.make = {container.bundle, container.make.terminal, options.no_pivot_root,
+                    options.no_new_keyring};
+  container.criu_work = options.criu_work_path;
+  return {};
+}
+
+}  // namespace
+
+void TaskService::create(const task::CreateTaskRequest& request, SharedReply reply) {
+  if (find(request.id) != nullptr) {
+    return reply->fail(
+        Error(Code::kAlreadyExists, cat("container ", request.id, ": already exists")));
+  }
+  auto container = std::make_unique<Container>();
+  container->id = request.id;
+  container->bundle = request.bundle;
+  container->make.terminal = request.terminal;
+  container->rootfs = request.rootfs;
+  container->checkpoint = request.checkpoint;
+  container->parent_checkpoint = request.parent_checkpoint;
+  auto taken = take_options(*container, request.options, options_);
+  if (!taken) return reply->fail(taken.error());
+  Process& init = container->init;
+  init.streams = {request.stdin_uri, request.stdout_uri, request.stderr_uri,
+                  request.terminal,  request.id,         options_.name_space};
+  auto io = ProcessIo::open(loop_, init.streams);
+  if (!io) return reply->fail(io.error());
+  init.io = std::move(*io);
+  ProcessIo* raw = init.io.get();
+  containers_[request.id] = std::move(container);
+  raw->prepare(workers_, [this, id = request.id, reply](Status prepared) {
+    if (prepared) return create_with_runtime(id, reply);
+    containers_.erase(id);
+    reply->fail(prepared.error());
+  });
+}
+
+void TaskService::add_mount_spaces(WorkerStreams& streams) const {
+  if (options_.host_mounts) streams.mount_space = options_.host_mounts.get();
+  if (options_.empty_mounts) streams.empty_mounts = options_.empty_mounts.get();
+}
+
+void TaskService::create_with_runtime(const std::string& id, SharedReply reply) {
+  Container* container = find(id);
+  if (container == nullptr) return;
+  // One that is restored is made when it is started.
+  if (!container->checkpoint.empty()) return created(id, reply, WorkerResult{});
+  Making making{id, container->runtime, container->make, container->rootfs};
+  WorkerStreams streams = container->init.io->streams();
+  add_mount_spaces(streams);
+  workers_.start(
+      streams,
+      [making] {
+        return make_in_worker(making, [&making](OciRuntime& runtime) {
+          return runtime.create(making.id, making.make);
+        });
+      },
+      [this, id, reply](Result<WorkerResult> result) { created(id, reply, std::move(result)); });
+}
+
+void TaskService::created(const std::string& id, SharedReply reply, Result<WorkerResult> result) {
+  Container* container = find(id);
+  if (container == nullptr) return;
+  Process& init = container->init;
+  if (!result) {
+    let_go(std::move(init.io));
+    containers_.erase(id);
+    return reply->fail(result.error());
+  }
+  MadeContainer made = made_from_text(result->payload);
+  if (made.pid != 0) {
+    own_pid(*container, init, made.pid);
+    container->shares_pids = made.shares_pids;
+    container->on_host_mounts = made.on_host_mounts;
+    watch_oom(*container, *result);
+    if (container->oom) container->oom->counts = made.oom_counts;
+    if (container->oom) container->oom->seen = made.oom_seen;
+    auto taken = init.io->made();
+    if (!taken) log::warning(taken.error().message());
+  }
+  init.state = State::kCreated;
+  publisher_.publish(
+      events::TaskCreate{.container_id = id,
+                         .bundle = container->bundle,
+                         .rootfs = container->rootfs,
+                         .io = events::TaskIo{init.streams.in, init.streams.out, init.streams.err,
+                                              init.streams.terminal},
+                         .checkpoint = container->checkpoint,
+                         .pid = static_cast<std::uint32_t>(init.pid)});
+  reply->send(task::CreateTaskResponse{static_cast<std::uint32_t>(init.pid)});
+  tell_early_exit(*container, init);
+}
+
+void TaskService::exec(const task::ExecProcessRequest& request, SharedReply reply) {
+  auto found = find_container(request.id);
+  if (!found) return reply->fail(found.error());
+  Container& container = **found;
+  if (request.exec_id.empty()) {
+    return reply->fail(Error(Code::kInvalidArgument, "exec id: empty"));
+  }
+  if (container.find(request.exec_id) != nullptr) {
+    return reply->fail(
+        Error(Code::kAlreadyExists, cat("id ", request.exec_id, ": already exists")));
+  }
+  if (container.init.state == State::kStopped) {
+    return reply->fail(
+        Error(Code::kFailedPrecondition, cat("container ", request.id, " is not running")));
+  }
+  auto process = std::make_unique<Process>();
+  process->state = State::kCreated;
+  process->exec_id = request.exec_id;
+  if (request.spec) process->spec = request.spec->value;
+  process->streams = {request.stdin_uri, request.stdout_uri, request.stderr_uri,
+                      request.terminal,  request.id,         options_.name_space};
+  auto io = ProcessIo::open(loop_, process->streams);
+  if (!io) return reply->fail(io.error());
+  process->io = std::move(*io);
+  container.execs[request.exec_id] = std::move(process);
+  publisher_.publish(events::TaskExecAdded{request.id, request.exec_id});
+  reply->send(rpc::Empty{});
+}
+
+void TaskService::start(const task::StartRequest& request, SharedReply reply) {
+  auto found = find_process(request.id, request.exec_id);
+  if (!found) return reply->fail(found.error());
+  Container& container = *find(request.id);
+  Process& process = **found;
+  if (process.state != State::kCreated || container.deleting) {
+    return reply->fail(
+        Error(Code::kFailedPrecondition, process.state == State::kStopped
+                                             ? "cannot start a stopped process"
+                                             : "cannot start a process that is not created"));
+  }
+  if (!process.exec_id.empty()) return start_exec(container, process, reply);
+  if (!container.checkpoint.empty()) return restore(container, reply);
+  start_init(container, reply);
+}
+
+void TaskService::start_init(Container& container, SharedReply reply) {
+  container.init.state = State::kStarting;
+  std::string id = container.id;
+  run(
+      container, "start", [id](OciRuntime& runtime) { return runtime.start(id); },
+      [this, id, reply](Status started) {
+        Container* found = find(id);
+        if (found == nullptr) return;
+        Process& init = found->init;
+        init.state = started ? State::kRunning : State::kCreated;
+        if (started) {
+          auto pid = static_cast<std::uint32_t>(init.pid);
+          publisher_.publish(events::TaskStart{id, pid});
+          reply->send(task::StartResponse{pid});
+        } else {
+          reply->fail(started.error());
+        }
+        tell_early_exit(*found, init);
+        loop_.later(drop_resident_code);
+      });
+}
+
+void TaskService::restore(Container& container, SharedReply reply) {
+  container.init.state = State::kStarting;
+  Making making{container.id, container.runtime, container.make, container.rootfs};
+  OciRuntime::Restore how{container.make, container.checkpoint, container.parent_checkpoint,
+                          container.criu_work};
+  WorkerStreams streams = container.init.io->streams();
+  add_mount_spaces(streams);
+  workers_.start(
+      streams,
+      [making, how] {
+        return make_in_worker(making,
+                              [&](OciRuntime& runtime) { return runtime.restore(making.id, how); });
+      },
+      [this, id = container.id, reply](Result<WorkerResult> result) {
+        Container* found = find(id);
+        if (found == nullptr) return;
+        Process& init = found->init;
+        init.state = result ? State::kRunning : State::kCreated;
+        if (!result) return reply->fail(result.error());
+        MadeContainer made = made_from_text(result->payload);
+        own_pid(*found, init, made.pid);
+        found->shares_pids = made.shares_pids;
+        found->on_host_mounts = made.on_host_mounts;
+        watch_oom(*found, *result);
+        auto taken = init.io->made();
+        if (!taken) log::warning(taken.error().message());
+        auto pid = static_cast<std::uint32_t>(made.pid);
+        publisher_.publish(events::TaskStart{id, pid});
+        reply->send(task::StartResponse{pid});
+        tell_early_exit(*found, init);
+      });
+}
+
+void TaskService::start_exec(Container& container, Process& process, SharedReply reply) {
+  process.state = State::kStarting;
+  std::string id = container.id;
+  std::string exec_id = process.exec_id;
+  process.io->prepare(workers_, [this, id, exec_id, reply](Status prepared) {
+    Container* found = find(id);
+    Process* added = found != nullptr ? found->find(exec_id) : nullptr;
+    if (added == nullptr) return;
+    if (!prepared) {
+      added->state = State::kCreated;
+      return reply->fail(prepared.error());
+    }
+    workers_.start(
+        added->io->streams(),
+        [choice = found->runtime, id, spec = added->spec,
+         terminal = added->streams.terminal]() -> Result<WorkerResult> {
+          auto runtime = make_oci_runtime(choice);
+          auto pid = runtime->exec(id, spec, terminal);
+          if (pid) return WorkerResult{cat(*pid), {}};
+          if (!choice.program.empty()) return fail(std::move(pid).error());
+          return fail(std::move(pid).error().add_context("OCI runtime exec failed: exec failed"));
+        },
+        [this, id, exec_id, reply](Result<WorkerResult> result) {
+          exec_started(id, exec_id, reply, std::move(result));
+        });
+  });
+}
+
+void TaskService::exec_started(const std::string& id, const std::string& exec_id, SharedReply reply,
+                               Result<WorkerResult> result) {
+  Container* container = find(id);
+  Process* process = container != nullptr ? container->find(exec_id) : nullptr;
+  if (process == nullptr) return;
+  if (!result) {
+    // It has no pid, and its streams are not asked for again: all that is left is to delete it.
+    process->state = State::kCreated;
+    return reply->fail(result.error());
+  }
+  own_pid(*container, *process, parse_number<pid_t>(result->payload).value_or(0));
+  auto taken = process->io->made();
+  if (!taken) log::warning(taken.error().message());
+  process->state = State::kRunning;
+  auto pid = static_cast<std::uint32_t>(process->pid);
+  publisher_.publish(events::TaskExecStarted{id, exec_id, pid});
+  reply->send(task::StartResponse{pid});
+  tell_early_exit(*container, *process);
+}
+
+}  // namespace dhow::shim

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// Crash-only: dhowd is killed at random moments under load, over and over; after each start it
+// knows the truth, and nothing is lost or left behind.
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <random>
+#include <thread>
+
+#include "base/strings.h"
+#include "crash/load.h"
+#include "crash/syscall_count.h"
+#include "crash/truth.h"
+#include "crash/verify.h"
+#include "metadata/database.h"
+
+namespace dhow::crash_test {
+namespace {
+
+using ::testing::IsEmpty;
+
+constexpr int kUsers = 4;
+
+std::uint64_t setting(const char* name, std::uint64_t otherwise) {
+  const char* text = ::getenv(name);
+  if (text == nullptr) return otherwise;
+  return parse_number<std::uint64_t>(text).value_or(otherwise);
+}
+
+class CrashTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    ASSERT_NE(needed("DHOWD"), "") << "DHOWD is not set";
+    daemon_.emplace();
+    seed_ = setting("DHOW_CRASH_SEED", std::random_device()());
+    random_.seed(seed_);
+    std::printf("DHOW_CRASH_SEED=%llu\n", static_cast<unsigned long long>(seed_));
+    auto started = daemon_->start();
+    ASSERT_TRUE(started.has_value()) << started.error().message();
+    api_.emplace(
+        daemon_->socket(), [] {}, [this](std::string fault) { gate_.report(std::move(fault)); });
+    ASSERT_NO_FATAL_FAILURE(load_image());
+    for (int i = 0; i < kUsers; ++i) {
+      users_.push_back(std::make_unique<User>(gate_, daemon_->socket(), i,
+                                              seed_ + static_cast<std::uint64_t>(i) + 1));
+      entries_.push_back(&users_.back()->entries());
+    }
+  }
+
+  // What is left when a test has failed must not outlive it.
+  void TearDown() override {
+    gate_.end();
+    entries_.clear();
+    users_.clear();
+    if (!daemon_) return;
+    if (daemon_->pid() == 0) std::ignore = daemon_->start();
+    if (daemon_->pid() != 0) {
+      remove_all();
+      EXPECT_EQ(daemon_->stop(), 0);
+    }
+    if (HasFailure()) std::printf("--- dhowd.log\n%s\n", daemon_->log_end().c_str());
+  }
+
+  void load_image() {
+    Answer made = api_->post("/containers/create", client::Query().add("name", "first"),
+                             R"({"Image":"busybox","Cmd":["true"]})");
+    ASSERT_TRUE(made.good()) << made.body;
+    ASSERT_TRUE(api_->call("DELETE", "/containers/first").good());
+    images_ = look_at(*daemon_).snapshots.size();
+  }
+
+  void remove_all() {
+    for (Entries* entries : entries_) entries->clear();
+    Truth truth = look_at(*daemon_);
+    for (const std::string& id : truth.folders) {
+      std::ignore =
+          api_->call("DELETE", cat("/containers/", id), client::Query().add("force", "1"));
+    }
+  }
+
+  std::chrono::microseconds moment(std::uint64_t milliseconds) {
+    return std::chrono::microseconds(random_() % (milliseconds * 1000));
+  }
+
+  void kill_after_calls(std::uint64_t most) {
+    if (kill_after_syscalls(daemon_->pid(), random_() % most, [this] { gate_.close(); })) {
+      daemon_->forget();
+    } else {
+      gate_.close();
+      daemon_->kill();
+    }
+  }
+
+  // While the users are at it; the gate is closed before its end comes. What kills it is chosen so
+  // that each step of each use case is met: most of them take less than a few milliseconds.
+  void kill_under_load() {
+    gate_.open();
+    std::uint64_t way = random_() % 4;
+    if (way == 0) {
+      std::this_thread::sleep_for(moment(300));
+      gate_.close();
+      return daemon_->kill();
+    }
+    std::this_thread::sleep_for(moment(60));
+    gate_.await_sent(std::chrono::milliseconds(200));
+    if (way == 1) return kill_after_calls(3000);
+    std::this_thread::sleep_for(moment(30));
+    gate_.close();
+    daemon_->kill();
+  }
+
+  void kill_while_it_starts() {
+    auto spawned = daemon_->spawn();
+    ASSERT_TRUE(spawned.has_value()) << spawned.error().message();
+    if (random_() % 2 == 0) return kill_after_calls(2500);
+    std::this_thread::sleep_for(moment(40));
+    daemon_->kill();
+  }
+
+  void start_and_compare() {
+    auto started = daemon_->start();
+    ASSERT_TRUE(started.has_value()) << started.error().message();
+    ASSERT_THAT(lasting_differences(*daemon_, *api_, entries_, images_), IsEmpty());
+    ASSERT_THAT(gate_.faults(), IsEmpty());
+  }
+
+  Gate gate_{kUsers};
+  std::optional<Daemon> daemon_;
+  std::optional<Api> api_;
+  std::vector<std::unique_ptr<User>> users_;
+  std::vector<Entries*> entries_;
+  std::size_t images_ = 0;
+  std::uint64_t seed_ = 0;
+  std::mt19937_64 random_;
+};
+
+TEST_F(CrashTest, KillsAtAnyMomentLoseAndLeaveNothing) {
+  const std::uint64_t kills = setting("DHOW_CRASH_KILLS", 60);
+  std::uint64_t done = 0;
+  while (done < kills) {
+    SCOPED_TRACE(cat("kill ", done, ", DHOW_CRASH_SEED=", seed_));
+    kill_under_load();
+    ++done;
+    gate_.await_all();
+    while (random_() % 4 == 0) {
+      ASSERT_NO_FATAL_FAILURE(kill_while_it_starts());
+      ++done;
+    }
+    ASSERT_NO_FATAL_FAILURE(start_and_compare());
+    if (done % 100 < 2) {
+      std::printf("%llu kills\n", static_cast<unsigned long long>(done));
+      std::fflush(stdout);
+    }
+  }
+  std::uint64_t operations = 0;
+  for (const auto& user : users_) operations += user->operations();
+  std::printf("%llu kills, %llu operations\n", static_cast<unsigned long long>(done),
+              static_cast<unsigned long long>(operations));
+  remove_all();
+  EXPECT_THAT(lasting_differences(*daemon_, *api_, entries_, images_), IsEmpty());
+  EXPECT_EQ(daemon_->stop(), 0);
+  auto database = metadata::Database::open((daemon_->folder() / "root/dhow.db").string());
+  ASSERT_TRUE(database.has_value()) << database.error().message();
+  auto count = [&](metadata::Transaction& transaction) -> Status {
+    for (const char* question : {"SELECT count(*) FROM container",
+                                 "SELECT count(*) FROM lease WHERE id LIKE 'container/%'"}) {
+      TRY(transaction.query(question, {}, [&](const metadata::Row& row) -> Status {
+        EXPECT_EQ(row.integer(0), 0) << question;
+        return {};
+      }));
+    }
+    return {};
+  };
+  EXPECT_TRUE((*database)->read(count).has_value());
+}
+
+}  // namespace
+}  // namespace dhow::crash_test

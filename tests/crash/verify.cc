@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crash/verify.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "base/strings.h"
+#include "crash/output.h"
+#include "crash/truth.h"
+#include "oci/json_value.h"
+
+namespace dhow::crash_test {
+namespace {
+
+using oci::JsonValue;
+
+constexpr auto kPatience = std::chrono::seconds(30);
+constexpr auto kPause = std::chrono::milliseconds(50);
+
+// What the API says of a container.
+struct Told {
+  std::string name;
+  std::string phase;
+  std::int64_t pid = 0;
+  int code = 0;
+  bool has_process() const { return phase == "running" || phase == "paused"; }
+};
+using ToldById = std::map<std::string, Told>;
+
+class Comparison {
+ public:
+  Comparison(const Daemon& daemon, Api& api, const std::vector<Entries*>& users, std::size_t images)
+      : daemon_(daemon), api_(api), users_(users), images_(images) {}
+
+  std::vector<std::string> run() {
+    if (!ask()) return std::move(faults_);
+    for (Entries* entries : users_) settle(*entries);
+    for (Entries* entries : users_) {
+      for (Entry& entry : *entries) compare_with_entry(entry);
+    }
+    for (const auto& [id, told] : told_) {
+      if (!known_.contains(id)) say(id, "is listed, and nobody has made it");
+    }
+    compare_with_truth();
+    return std::move(faults_);
+  }
+
+ private:
+  void say(std::string_view id, std::string_view what) {
+    faults_.push_back(cat(id.substr(0, 12), " ", what));
+  }
+
+  bool ask() {
+    client::Query query;
+    query.add("all", "1");
+    Answer list = api_.get("/containers/json", query);
+    auto document = oci::JsonDocument::parse(list.body);
+    if (!list.good() || !document) {
+      faults_.push_back(cat("list: status ", list.status, ": ", list.body));
+      return false;
+    }
+    for (std::size_t i = 0; i < document->root().size(); ++i) {
+      std::string id(document->root().item(i).find("Id").as_string().value_or(""));
+      Answer answer = api_.get(cat("/containers/", id, "/json"));
+      if (answer.came && answer.status == 404) continue;  // it has just gone
+      auto inspected = oci::JsonDocument::parse(answer.body);
+      if (!answer.good() || !inspected) {
+        say(id, cat("inspect: status ", answer.status, ": ", answer.body));
+        continue;
+      }
+      JsonValue state = inspected->root().find("State");
+      Told& told = told_[id];
+      told.name = inspected->root().find("Name").as_string().value_or("/").substr(1);
+      told.phase = state.find("Status").as_string().value_or("");
+      told.pid = state.find("Pid").as_int64().value_or(0);
+      told.code = static_cast<int>(state.find("ExitCode").as_int64().value_or(-1));
+    }
+    return true;
+  }
+
+  ToldById::const_iterator find(const Entry& entry) const {
+    if (entry.created) return told_.find(entry.id);
+    return std::ranges::find_if(told_,
+                                [&](const auto& one) { return one.second.name == entry.name; });
+  }
+
+  // What had no answer is as it turned out.
+  void settle(Entries& entries) {
+    entries.remove_if([this](const Entry& entry) {
+      return find(entry) == told_.end() && (!entry.created || entry.may_vanish());
+    });
+    for (Entry& entry : entries) {
+      auto told = find(entry);
+      if (told == told_.end()) continue;
+      entry.id = told->first;
+      entry.created = true;
+      entry.removal_asked = false;
+      if (entry.other_name == told->second.name) entry.name = entry.other_name;
+      entry.other_name.clear();
+      entry.paused = told->second.phase == "paused";
+      known_.insert(entry.id);
+    }
+  }
+
+  void compare_with_entry(Entry& entry) {
+    auto found = told_.find(entry.id);
+    if (found == told_.end()) return say(entry.id, cat(entry.name, ": is not listed"));
+    const Told& told = found->second;
+    if (told.name != entry.name) say(entry.id, cat("is ", told.name, ", not ", entry.name));
+    if (told.phase == "created" && entry.starts_answered > 0) say(entry.id, "has not been started");
+    if (told.phase == "exited") {
+      if (!entry.may_exit(told.code)) {
+        say(entry.id, cat("has ended with ", told.code, ", not ", entry.code));
+      }
+      bool back = entry.kind == Kind::kAlways ||
+                  (entry.restarts() && !entry.end_asked && entry.starts_asked > 0);
+      if (back) say(entry.id, "has ended, and has to be restarted");
+    }
+    if (entry.kind == Kind::kUnlessStopped && entry.stop_answered && told.phase != "exited") {
+      say(entry.id, cat("was stopped, and is ", told.phase));
+    }
+    if (entry.kind == Kind::kAutoRemove && told.phase == "exited") say(entry.id, "has to go");
+    if (!told.has_process() && told.phase != "restarting") check_log(entry);
+  }
+
+  void check_log(const Entry& entry) {
+    if (entry.starts_asked == 0) return;
+    client::Query query;
+    query.add("stdout", "1").add("stderr", "1");
+    Answer answer = api_.get(cat("/containers/", entry.id, "/logs"), query);
+    if (!answer.good()) {
+      // One that never ran has none.
+      if (entry.starts_answered > 0) say(entry.id, cat("logs: ", answer.status, answer.body));
+      return;
+    }
+    if (std::string fault = log_fault(entry, answer.body); !fault.empty()) {
+      say(entry.id, cat("log: ", fault));
+    }
+  }
+
+  void same(std::string_view what, const Names& there, const Names& wanted) {
+    for (const std::string& one : there) {
+      if (!wanted.contains(one)) say(one, cat(what, " is left"));
+    }
+    for (const std::string& one : wanted) {
+      if (!there.contains(one)) say(one, cat(what, " is missing"));
+    }
+  }
+
+  void compare_with_truth() {
+    Truth truth = look_at(daemon_);
+    Names all;
+    Names living;
+    for (const auto& [id, told] : told_) {
+      all.insert(id);
+      if (told.has_process()) living.insert(id);
+    }
+    same("folder", truth.folders, all);
+    same("bundle", truth.bundles, living);
+    same("shim", truth.shims, living);
+    same("cgroup", truth.cgroups, living);
+    same("state of the runtime", truth.runtime, living);
+    Names with_processes;
+    for (const auto& [id, pids] : truth.processes) {
+      with_processes.insert(id);
+      auto told = told_.find(id);
+      if (told == told_.end() || !told->second.has_process()) continue;
+      if (!pids.contains(static_cast<pid_t>(told->second.pid))) {
+        say(id, cat("has no process ", told->second.pid));
+      }
+    }
+    same("process", with_processes, living);
+    if (truth.snapshots.size() != all.size() + images_) {
+      faults_.push_back(cat(truth.snapshots.size(), " snapshots, of ", all.size(),
+                            " containers and ", images_, " images"));
+    }
+    for (const std::string& one : truth.helpers) faults_.push_back(cat("process is left: ", one));
+    for (const std::string& one : truth.remains) faults_.push_back(cat("file is left: ", one));
+    for (const std::string& one : truth.mounts) faults_.push_back(cat("mount is left: ", one));
+    for (const std::string& one : truth.state_files) {
+      constexpr std::string_view kKnown[] = {"docker.sock", "engine.lock", "events.sock", "tasks",
+                                             "runtime"};
+      if (std::ranges::find(kKnown, one) == std::end(kKnown)) {
+        faults_.push_back(cat("state/", one, " is left"));
+      }
+    }
+  }
+
+  const Daemon& daemon_;
+  Api& api_;
+  const std::vector<Entries*>& users_;
+  const std::size_t images_;
+  ToldById told_;
+  Names known_;
+  std::vector<std::string> faults_;
+};
+
+}  // namespace
+
+std::vector<std::string> differences(const Daemon& daemon, Api& api,
+                                     const std::vector<Entries*>& users, std::size_t images) {
+  return Comparison(daemon, api, users, images).run();
+}
+
+std::vector<std::string> lasting_differences(const Daemon& daemon, Api& api,
+                                             const std::vector<Entries*>& users,
+                                             std::size_t images) {
+  std::mutex mutex;
+  std::condition_variable never;
+  auto end = std::chrono::steady_clock::now() + kPatience;
+  while (true) {
+    std::vector<std::string> found = differences(daemon, api, users, images);
+    if (found.empty() || std::chrono::steady_clock::now() > end) return found;
+    std::unique_lock lock(mutex);
+    never.wait_for(lock, kPause);
+  }
+}
+
+}  // namespace dhow::crash_test

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Images, by docker's command line.
+#include <fstream>
+
+#include "base/strings.h"
+#include "daemon/daemon_fixture.h"
+#include "registry/testing/docker_registry.h"
+#include "unpack/testing/tar_builder.h"
+
+namespace dhow::daemon_test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class DaemonImagesTest : public BusyboxTest {
+ protected:
+  // A root file system of one file, as an archive.
+  void fs_tar() {
+    std::ofstream((folder_ / "root.tar").string()) << unpack::TarBuilder().file("x", "y").finish();
+  }
+  std::string names() { return docker_output({"images", "--format", "{{.Repository}}:{{.Tag}}"}); }
+};
+
+TEST_F(DaemonImagesTest, TagsListsAndRemoves) {
+  docker_output({"tag", "busybox", "r.io/team/app:1"});
+  EXPECT_THAT(names(), AllOf(HasSubstr("busybox:latest"), HasSubstr("r.io/team/app:1")));
+  std::string id = docker_output({"inspect", "--format", "{{.Id}}", "busybox"});
+  EXPECT_EQ(docker_output({"rmi", "r.io/team/app:1"}), "Untagged: r.io/team/app:1");
+  EXPECT_EQ(docker_output({"rmi", "busybox"}), cat("Untagged: busybox:latest\nDeleted: ", id));
+  EXPECT_EQ(names(), "");
+  SpawnOutput gone = docker({"rmi", "busybox"});
+  EXPECT_EQ(gone.exit_code, 1);
+  EXPECT_THAT(gone.error_text, HasSubstr("No such image: busybox:latest"));
+}
+
+TEST_F(DaemonImagesTest, InspectsAndTellsTheHistory) {
+  EXPECT_THAT(docker_output({"image", "inspect", "busybox"}),
+              AllOf(HasSubstr("\"RepoTags\""), HasSubstr("\"busybox:latest\""),
+                    HasSubstr("\"RootFS\""), HasSubstr("\"Os\": \"linux\"")));
+  EXPECT_THAT(docker_output({"history", "--format", "{{.ID}} {{.Size}}", "busybox"}),
+              MatchesRegex("[0-9a-f]{12} .*"));
+  SpawnOutput missing = docker({"image", "inspect", "nothing"});
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_THAT(missing.error_text, HasSubstr("No such image: nothing"));
+}
+
+TEST_F(DaemonImagesTest, FiltersTheList) {
+  docker_output({"tag", "busybox", "team/app:1"});
+  EXPECT_EQ(
+      docker_output({"images", "--format", "{{.Repository}}", "--filter", "reference=team/*"}),
+      "team/app");
+  EXPECT_EQ(docker_output({"images", "-q", "--filter", "dangling=true"}), "");
+  EXPECT_EQ(docker_output({"images", "-q", "--filter", "label=nothing"}), "");
+  SpawnOutput wrong = docker({"images", "--filter", "x=y"});
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_THAT(wrong.error_text, HasSubstr("invalid filter 'x'"));
+}
+
+TEST_F(DaemonImagesTest, SavesAndLoads) {
+  std::string archive = (folder_ / "busybox.tar").string();
+  std::string id = docker_output({"inspect", "--format", "{{.Id}}", "busybox"});
+  docker_output({"save", "-o", archive, "busybox"});
+  docker_output({"rmi", "busybox"});
+  EXPECT_EQ(docker_output({"load", "-i", archive}), "Loaded image: busybox:latest");
+  EXPECT_EQ(docker_output({"inspect", "--format", "{{.Id}}", "busybox"}), id);
+  SpawnOutput missing = docker({"save", "-o", archive, "nothing"});
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_THAT(missing.error_text, HasSubstr("No such image: nothing:latest"));
+  SpawnOutput garbage = docker({"load"}, "this is no archive");
+  EXPECT_EQ(garbage.exit_code, 1);
+}
+
+TEST_F(DaemonImagesTest, ImportsARootFileSystem) {
+  fs_tar();
+  std::string id = docker_output(
+      {"import", "-c", "CMD [\"/x\"]", "-m", "hello", (folder_ / "root.tar").string(), "made:1"});
+  EXPECT_THAT(id, StartsWith("sha256:"));
+  EXPECT_EQ(
+      docker_output({"inspect", "--format", "{{.Id}} {{.Config.Cmd}} {{.Comment}}", "made:1"}),
+      cat(id, " [/x] hello"));
+  SpawnOutput wrong = docker({"import", "-c", "RUN x", (folder_ / "root.tar").string()});
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_THAT(wrong.error_text, HasSubstr("RUN is not a valid change command"));
+}
+
+TEST_F(DaemonImagesTest, AnImageThatLosesItsNameDangles) {
+  fs_tar();
+  std::string old = docker_output({"import", (folder_ / "root.tar").string(), "made:1"});
+  docker_output({"tag", "busybox", "made:1"});
+  EXPECT_EQ(docker_output({"images", "-q", "--no-trunc", "--filter", "dangling=true"}), old);
+  EXPECT_THAT(docker_output({"image", "prune", "-f"}), HasSubstr(cat("deleted: ", old)));
+  EXPECT_EQ(docker_output({"images", "-q", "--filter", "dangling=true"}), "");
+  EXPECT_THAT(names(), HasSubstr("made:1"));
+}
+
+TEST_F(DaemonImagesTest, PushesAndPulls) {
+  std::string missing = registry::testing::DockerRegistry::missing();
+  if (!missing.empty()) GTEST_SKIP() << missing;
+  std::filesystem::create_directory(folder_ / "registry");
+  auto registry = registry::testing::DockerRegistry::start({.folder = folder_ / "registry"});
+  ASSERT_TRUE(registry.has_value()) << registry.error().message();
+  std::string name = (*registry)->domain() + "/team/app:1";
+  docker_output({"tag", "busybox", name});
+  std::string pushed = docker_output({"push", name});
+  EXPECT_THAT(pushed, AllOf(HasSubstr("The push refers to repository ["), HasSubstr("Pushed"),
+                            HasSubstr("1: digest: sha256:")));
+  EXPECT_THAT(docker_output({"push", name}), HasSubstr("Layer already exists"));
+  docker_output({"rmi", name, "busybox"});
+  std::string pulled = docker_output({"pull", name});
+  EXPECT_THAT(pulled, AllOf(HasSubstr("1: Pulling from team/app"), HasSubstr("Pull complete"),
+                            HasSubstr("Digest: sha256:"),
+                            HasSubstr(cat("Status: Downloaded newer image for ", name))));
+  EXPECT_THAT(docker_output({"pull", name}),
+              HasSubstr(cat("Status: Image is up to date for ", name)));
+  SpawnOutput unknown = docker({"pull", (*registry)->domain() + "/team/nothing"});
+  EXPECT_EQ(unknown.exit_code, 1);
+  EXPECT_THAT(unknown.error_text, HasSubstr("Error response from daemon"));
+}
+
+TEST_F(DaemonImagesTest, TellsOfWhatHappens) {
+  docker_output({"tag", "busybox", "app:1"});
+  docker_output({"rmi", "app:1"});
+  std::string events = docker_output(
+      {"events", "--since", "0", "--until", "-1s", "--format", "{{.Type}} {{.Action}}"});
+  EXPECT_THAT(events, AllOf(HasSubstr("image load"), HasSubstr("image tag"),
+                            HasSubstr("image untag"), Not(HasSubstr("image delete"))));
+}
+
+}  // namespace
+}  // namespace dhow::daemon_test
