@@ -34,9 +34,9 @@ class Signal {
 };
 
 TEST(WorkersTest, ClosingWaitsForWhatIsUnderWay) {
-  Workers workers(2);
   Signal begun;
   std::atomic<int> ended = 0;
+  Workers workers(2);  // gone before what its work uses
   for (int i = 0; i < 5; ++i) {
     workers.post([&] {
       begun.set();
@@ -54,9 +54,9 @@ TEST(WorkersTest, ClosingWaitsForWhatIsUnderWay) {
 }
 
 TEST(WorkersTest, OneThatHangsHoldsUpNoOther) {
-  Workers workers(2);
   Signal free;
   Signal done;
+  Workers workers(2);  // gone before what its work uses
   workers.post([&] { free.wait(); });
   workers.post([&] { done.set(); });
   done.wait();
@@ -64,9 +64,9 @@ TEST(WorkersTest, OneThatHangsHoldsUpNoOther) {
 }
 
 TEST(WorkersTest, LaterInTheirOrderOrNever) {
-  Workers workers(1);
   Signal done;
   std::string order;
+  Workers workers(1);  // gone before what its work uses
   Clock::time_point now = Clock::now();
   workers.post_at(now + milliseconds(30), [&] {
     order += 'c';
