@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The contract of Tasks, on our shim and on containerd's.
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -22,6 +26,15 @@ class TasksTest : public TaskFixture, public ::testing::WithParamInterface<Runti
   void SetUp() override {
     TaskFixture::SetUp();
     use(GetParam());
+  }
+  // Waits until the file has that many bytes; false after 20 seconds without.
+  static bool grows_to(const std::string& path, std::size_t size) {
+    auto deadline = std::chrono::steady_clock::now() + 20s;
+    while (read_file(path).value_or("").size() < size) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      ::poll(nullptr, 0, 5);
+    }
+    return true;
   }
 };
 
@@ -51,14 +64,27 @@ TEST_P(TasksTest, RunsAContainerToItsEnd) {
 }
 
 TEST_P(TasksTest, StreamsGoToFiles) {
+  constexpr std::size_t kBothLines = 8;
   Key key_of = key("streams");
-  CreateOptions options = create_options("echo out; echo err >&2");
+  bool ours = GetParam().shim.empty();
+  // containerd's shim copies, and a process that ends at once may be faster: one that it has waits
+  // until its lines are there. Ours has given the file to the process itself.
+  ASSERT_EQ(::mkfifo(at("root/go").c_str(), 0600), 0);
+  CreateOptions options =
+      create_options(cat("echo out; echo err >&2", ours ? "" : "; read go < /go"));
   options.streams.out = "file://" + at("out");
   // containerd's shim has both in the file of the first.
   options.streams.err = options.streams.out;
   auto pid = tasks_->create(key_of, options);
   ASSERT_TRUE(pid) << pid.error().message();
   ASSERT_TRUE(tasks_->start(key_of).has_value());
+  Fd go;
+  if (!ours) {
+    EXPECT_TRUE(grows_to(at("out"), kBothLines));
+    // Both ends: it may not be reading yet.
+    go = open_at(kCwd, at("root/go"), O_RDWR).value();
+    ASSERT_TRUE(write_all(go, "\n"));
+  }
   ASSERT_TRUE(tasks_->wait(key_of, "").has_value());
   ASSERT_TRUE(tasks_->remove(key_of).has_value());
   EXPECT_THAT(read_file(at("out")).value(), AnyOf("out\nerr\n", "err\nout\n"));
