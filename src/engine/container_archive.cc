@@ -233,9 +233,8 @@ Status unpack_into(DirFd folder, unpack::ByteSource& packed, const unpack::Write
 
 // By the path as it is written, as docker does: a link into a volume doesn't count.
 Status check_writable(const ContainerRecord& record, const std::string& path) {
-  TRY_ASSIGN(std::vector<WantedMount> mounts, wanted_mounts(record.config));
   const WantedMount* in = nullptr;
-  for (const WantedMount& mount : mounts) {
+  for (const WantedMount& mount : record.mounts()) {
     bool inside = path == mount.destination || path.starts_with(mount.destination + "/");
     bool deeper = in == nullptr || mount.destination.size() > in->destination.size();
     if (mount.type != "tmpfs" && inside && deeper) in = &mount;

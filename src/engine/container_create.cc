@@ -248,7 +248,8 @@ Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {
   TRY(settle_facts(request, record));
   TRY(fill_defaults(record, answer.warnings));
   TRY(check_joined(record));
-  TRY_ASSIGN(std::vector<WantedMount> mounts, wanted_mounts(record.config));
+  // Faults of what is written come before anything is made.
+  TRY(wanted_mounts(record.config));
   TRY_ASSIGN(record.name, reserve_name(request.name, record.id));
   Cleanup unname([&] { release_name(record.name); });
 
@@ -262,15 +263,22 @@ Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {
     auto parent = open_at(kCwd, options_.root + "/containers", O_RDONLY | O_DIRECTORY);
     if (parent) std::ignore = remove_tree(*parent, record.id);
   });
-  TRY(make_volumes(record, mounts));
+  std::vector<std::string> made;
+  Cleanup unvolume([&] {
+    for (const std::string& name : made) std::ignore = stores_.volumes.remove(name, true);
+  });
+  TRY(settle_mounts(record, made));
+  TRY(fill_volumes(record));
   auto container = std::make_shared<Container>(record);
   TRY(stores_.database.write([&](metadata::Transaction& transaction) -> Status {
     TRY(ContainerRows(transaction, options_.name_space).insert(record));
+    TRY(Volumes::use(transaction, record));
     return Events::append(transaction, make_event(record, "create"));
   }));
   unname.dismiss();
   unprepare.dismiss();
   unwrite.dismiss();
+  unvolume.dismiss();
   {
     std::unique_lock lock(mutex_);
     by_id_.emplace(record.id, std::move(container));

@@ -108,9 +108,11 @@ void ContainersImpl::settle_exit(const ContainerPtr& container, int status, std:
   state.phase = again ? Phase::kRestarting : Phase::kExited;
   if (again) ++record.progress.restart_count;
   bool goes = record.config.host.auto_remove && !again && !kept;
-  Event die = make_event(record, "die",
-                         {{"exitCode", cat(status)}, {"execDuration", cat(ran / 1'000'000'000)}});
-  if (auto written = commit_record(*container, std::move(record), {std::move(die)}); !written) {
+  std::vector<Event> events = volume_events(record, "unmount");
+  events.insert(events.begin(), make_event(record, "die",
+                                           {{"exitCode", cat(status)},
+                                            {"execDuration", cat(ran / 1'000'000'000)}}));
+  if (auto written = commit_record(*container, std::move(record), std::move(events)); !written) {
     log::warning(cat("container ", container->id, ": ", written.error().message()));
   }
   // Only now: until the row has it, the exit status is the shim's to keep.

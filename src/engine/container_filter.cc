@@ -183,11 +183,9 @@ bool ListFilter::matches(const ContainerRecord& record) const {
         return host.network_mode == value || (value == "bridge" && host.network_mode == "default");
       }
       if (key == "volume") {
-        return config.volumes.contains(value) ||
-               std::ranges::any_of(host.binds, [&](const std::string& bind) {
-                 std::vector<std::string_view> parts = split(bind, ':');
-                 return std::ranges::find(parts, std::string_view(value)) != parts.end();
-               });
+        return std::ranges::any_of(record.mounts(), [&](const WantedMount& mount) {
+          return mount.source == value || mount.destination == value;
+        });
       }
       if (key == "is-task") return value == "false" || value == "0";
       return key == "isolation" && (value == "default" || value.empty());

@@ -24,8 +24,8 @@ std::string command_text(const ContainerFacts& facts) {
 }
 
 std::vector<MountPoint> mount_points(const ContainerRecord& record,
-                                     const std::vector<WantedMount>& mounts,
                                      const std::vector<std::string>& volumes) {
+  const std::vector<WantedMount>& mounts = record.mounts();
   std::vector<MountPoint> points;
   for (std::size_t i = 0; i < mounts.size(); ++i) {
     // Docker has --tmpfs in HostConfig alone.
@@ -61,10 +61,7 @@ Result<Inspection> ContainersImpl::inspect(std::string_view ref, bool size) cons
   out.driver = stores_.images.snapshots.name();
   out.platform = "linux";
   out.config = record->config;
-  if (auto mounts = wanted_mounts(record->config)) {
-    TRY_ASSIGN(std::vector<std::string> volumes, volume_folders(*record, *mounts));
-    out.mounts = mount_points(*record, *mounts, volumes);
-  }
+  out.mounts = mount_points(*record, volume_folders(record->mounts()));
   if (out.state.pid != 0 && network_mode(record->config.host) != "host") {
     out.sandbox_key = cat("/proc/", out.state.pid, "/ns/net");
   }
@@ -112,10 +109,7 @@ Result<ContainerSummary> ContainersImpl::summary_of(
   one.labels = record.config.config.labels;
   one.network_mode = record.config.host.network_mode;
   one.annotations = record.config.host.annotations;
-  if (auto mounts = wanted_mounts(record.config); mounts && !mounts->empty()) {
-    TRY_ASSIGN(std::vector<std::string> volumes, volume_folders(record, *mounts));
-    one.mounts = mount_points(record, *mounts, volumes);
-  }
+  one.mounts = mount_points(record, volume_folders(record.mounts()));
   if (size) {
     TRY_ASSIGN(Inspection sized, inspect(record.id, true));
     one.size_rw = sized.size_rw;

@@ -8,24 +8,18 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "base/hasher.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "engine/containers_impl.h"
 #include "snapshot/mount_thread.h"
 #include "sys/file_io.h"
 
-// What is mounted into containers: anonymous volumes, the shared memory that they share, and all of
-// it together for those who copy files of one that doesn't run.
+// What is mounted into containers: the shared memory that they share, and all of it together for
+// those who copy files of one that doesn't run.
 namespace dhow::engine {
 namespace {
 
 constexpr unsigned kMountPointMode = 0755;
-
-bool path_exists(const std::string& path) {
-  struct stat info{};
-  return ::lstat(path.c_str(), &info) == 0;
-}
 
 Result<MountFd> clone_source(const WantedMount& mount, const std::string& source) {
   TRY_ASSIGN(MountFd tree, MountFd::clone_of(kCwd, source, mount.recursive));
@@ -54,7 +48,7 @@ Status attach_below(const DirFd& root, const std::string& destination, const Mou
 
 Result<MountFd> ContainersImpl::mount_all(const ContainerRecord& record) const {
   TRY_ASSIGN(snapshot::MountPlan plan, plan_of(record));
-  TRY_ASSIGN(std::vector<WantedMount> mounts, wanted_mounts(record.config));
+  std::vector<WantedMount> mounts = record.mounts();
   // Of a tmpfs nothing is there while its container doesn't run.
   std::erase_if(mounts, [](const WantedMount& mount) { return mount.type == "tmpfs"; });
   if (mounts.empty()) return snapshot::mount(plan);
@@ -62,9 +56,9 @@ Result<MountFd> ContainersImpl::mount_all(const ContainerRecord& record) const {
   std::ranges::stable_sort(mounts, {}, [](const WantedMount& mount) {
     return std::ranges::count(mount.destination, '/');
   });
-  TRY_ASSIGN(std::vector<std::string> volumes, volume_folders(record, mounts));
+  std::vector<std::string> volumes = volume_folders(mounts);
   for (const WantedMount& mount : mounts) {
-    if (mount.make_source) TRY(make_source(mount.source));
+    if (mount.type == "bind" && mount.make_source) TRY(make_source(mount.source));
   }
   std::string place = folder(record.id);
   return snapshot::in_private_namespace([&]() -> Result<MountFd> {
@@ -91,59 +85,6 @@ Result<MountFd> ContainersImpl::mount_all(const ContainerRecord& record) const {
     // It goes with this namespace; its copy with whoever has the descriptor.
     return MountFd::clone_of(mounted.fd(), "", true, AT_EMPTY_PATH);
   });
-}
-
-std::string ContainersImpl::kept_volume(const std::string& name) const {
-  return cat(options_.root, "/volumes/", name);
-}
-
-Result<std::vector<std::string>> ContainersImpl::volume_folders(
-    const ContainerRecord& record, const std::vector<WantedMount>& mounts) const {
-  std::vector<std::string> folders;
-  for (const WantedMount& mount : mounts) {
-    if (mount.type != "volume") {
-      folders.emplace_back();
-      continue;
-    }
-    // By where it is mounted, so that it is the same for as long as the container is there.
-    std::string name(digest_of(cat(record.id, mount.destination)).hex());
-    // A removal that died halfway has put it there already.
-    std::string kept = kept_volume(name);
-    folders.push_back(path_exists(kept) ? kept : cat(folder(record.id), "/volumes/", name));
-  }
-  return folders;
-}
-
-Status ContainersImpl::keep_volumes(const ContainerRecord& record) const {
-  auto mounts = wanted_mounts(record.config);
-  // Then it could not be created, and has none.
-  if (!mounts) return {};
-  TRY_ASSIGN(std::vector<std::string> folders, volume_folders(record, *mounts));
-  for (const std::string& from : folders) {
-    if (from.empty()) continue;
-    std::string to = kept_volume(from.substr(from.rfind('/') + 1));
-    if (from == to || !path_exists(from)) continue;
-    TRY(make_dirs(cat(options_.root, "/volumes"), 0711));
-    if (::rename(from.c_str(), to.c_str()) != 0) {
-      return fail_errno(errno, cat("keep the volume ", from));
-    }
-  }
-  return {};
-}
-
-void ContainersImpl::drop_volumes(const ContainerRecord& record) const {
-  auto mounts = wanted_mounts(record.config);
-  auto folders = mounts ? volume_folders(record, *mounts) : Result<std::vector<std::string>>();
-  if (!folders) return;
-  auto parent = open_at(kCwd, cat(options_.root, "/volumes"), O_RDONLY | O_DIRECTORY);
-  if (!parent) return;
-  for (const std::string& path : *folders) {
-    // The others are in the container's folder and go with it.
-    if (!path.starts_with(kept_volume(""))) continue;
-    if (auto gone = remove_tree(*parent, path.substr(path.rfind('/') + 1)); !gone) {
-      log::warning(cat("container ", record.id, ": ", gone.error().message()));
-    }
-  }
 }
 
 // A file system that others can mount as well: it must be in the machine's own mount namespace.

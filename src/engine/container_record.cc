@@ -31,6 +31,7 @@ std::string facts_json(const ContainerFacts& facts) {
   out.member_number("manifestSize", facts.manifest.size);
   out.member("parent", facts.parent);
   write_texts(out, "anonymous", facts.anonymous);
+  if (facts.mounts) out.key("mounts").raw(mounts_json(*facts.mounts));
   out.end_object();
   return out.text();
 }
@@ -50,6 +51,7 @@ void decode(const JsonReader& in, ContainerFacts& out) {
   oci::required_member(in, "manifestSize", out.manifest.size);
   oci::required_member(in, "parent", out.parent);
   oci::required_member(in, "anonymous", out.anonymous);
+  oci::optional_member(in, "mounts", out.mounts);
 }
 
 void write_health(JsonWriter& out, const HealthState& health) {
@@ -190,6 +192,12 @@ Status ContainerRows::set_config(const ContainerRecord& record) const {
 
 Status ContainerRows::set_name(const ContainerRecord& record) const {
   TRY(transaction_.run("UPDATE container SET name = ? WHERE id = ?", {record.name, record.id}));
+  return {};
+}
+
+Status ContainerRows::set_facts(const ContainerRecord& record) const {
+  TRY(transaction_.run("UPDATE container SET facts = ? WHERE id = ?",
+                       {facts_json(record.facts), record.id}));
   return {};
 }
 

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "engine/container_types.h"
+#include "engine/spec/mounts.h"
 #include "metadata/database.h"
 
 namespace dhow::engine {
@@ -21,6 +23,8 @@ struct ContainerFacts {
   oci::Descriptor manifest;            // of the platform
   std::string parent;                  // the snapshot of the image's topmost layer; "": none
   std::vector<std::string> anonymous;  // paths of the image's and the request's own volumes
+  // What is mounted, with the names of volumes. None: of a row from before volumes had names.
+  std::optional<std::vector<WantedMount>> mounts;
 };
 
 // Where a container stands, beside what everybody sees of it.
@@ -43,6 +47,10 @@ struct ContainerRecord {
   ContainerProgress progress;
 
   std::string snapshot() const { return "container/" + id; }
+  const std::vector<WantedMount>& mounts() const {
+    static const std::vector<WantedMount> kNone;
+    return facts.mounts ? *facts.mounts : kNone;
+  }
 };
 
 // What can be said of a row whose texts can't be read.
@@ -63,6 +71,7 @@ class ContainerRows {
   Status set_progress(const ContainerRecord& record) const;
   Status set_config(const ContainerRecord& record) const;
   Status set_name(const ContainerRecord& record) const;
+  Status set_facts(const ContainerRecord& record) const;
   // The id that has the name; "": none.
   Result<std::string> find_name(std::string_view name) const;
   // With its lease. None is success.

@@ -55,6 +55,9 @@ Status ContainersImpl::load_rows() {
     return {};
   }));
   for (ContainerRecord& record : records) {
+    if (!record.facts.mounts) {
+      TRY_CONTEXT(convert_volumes(record), cat("volumes of container ", record.id));
+    }
     by_name_.emplace(record.name, record.id);
     std::string id = record.id;
     by_id_.emplace(id, std::make_shared<Container>(std::move(record)));
@@ -180,6 +183,7 @@ Status ContainersImpl::open() {
   for (const task::Recovered& one : recovered) settle_recovered(one);
   TRY(drop_strays());
   drop_stray_shm();
+  stores_.volumes.drop_forsaken({});
   for (const ContainerPtr& container : all()) settle_row(container);
   return {};
 }

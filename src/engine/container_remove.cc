@@ -42,10 +42,9 @@ Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes
   workers_.cancel(container->restart_timer);
   if (record->progress.has_task) TRY(tasks_->cleanup(key(container->id)));
   drop_shm(container->id);
-  // Nothing is lost by a death in between: until the row has gone, they are found there as well.
-  if (!volumes) TRY(keep_volumes(*record));
   TRY(stores_.database.write([&](metadata::Transaction& transaction) -> Status {
     TRY(ContainerRows(transaction, options_.name_space).remove(container->id));
+    TRY(Volumes::release(transaction, container->id, !volumes));
     return Events::append(transaction, make_event(*record, "destroy"));
   }));
   {
@@ -65,7 +64,7 @@ Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes
       !gone && gone.error().code() != Code::kNotFound) {
     log::warning(cat("container ", container->id, ": ", gone.error().message()));
   }
-  if (volumes) drop_volumes(*record);
+  if (volumes) stores_.volumes.drop_forsaken(container->id);
   TRY_ASSIGN(Fd parent, open_at(kCwd, options_.root + "/containers", O_RDONLY | O_DIRECTORY));
   if (auto gone = remove_tree(parent, container->id); !gone) {
     log::warning(cat("container ", container->id, ": ", gone.error().message()));

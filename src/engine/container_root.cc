@@ -9,7 +9,6 @@
 
 #include "base/strings.h"
 #include "engine/containers_impl.h"
-#include "snapshot/tree.h"
 #include "sys/file_io.h"
 
 // The files of containers' roots, seen from here.
@@ -112,33 +111,6 @@ Result<std::string> ContainersImpl::read_small(const ContainerRecord& record,
   struct stat info{};
   if (::fstat(file->get(), &info) != 0 || !S_ISREG(info.st_mode)) return std::string();
   return read_all(*file, kMaxFile);
-}
-
-Status ContainersImpl::make_volumes(const ContainerRecord& record,
-                                    const std::vector<WantedMount>& mounts) const {
-  bool any =
-      std::ranges::any_of(mounts, [](const WantedMount& mount) { return mount.type == "volume"; });
-  if (!any) return {};
-  TRY_ASSIGN(std::vector<std::string> folders, volume_folders(record, mounts));
-  TRY_ASSIGN(snapshot::MountPlan plan, plan_of(record));
-  TRY_ASSIGN(MountFd mount, snapshot::mount(snapshot::for_reading(std::move(plan))));
-  TRY_ASSIGN(Fd root_fd, mount.fd().duplicate());
-  DirFd root(std::move(root_fd));
-  std::string scratch_path = folder(record.id) + "/volumes/.scratch";
-  TRY(make_dirs(scratch_path, 0700));
-  TRY_ASSIGN(Fd scratch, open_at(kCwd, scratch_path, O_RDONLY | O_DIRECTORY));
-  for (std::size_t i = 0; i < mounts.size(); ++i) {
-    if (folders[i].empty()) continue;
-    TRY(make_dirs(folders[i], kFolderMode));
-    if (!mounts[i].copy_up) continue;
-    auto from = root.open_in_root(mounts[i].destination, O_RDONLY | O_DIRECTORY);
-    // The image has nothing there.
-    if (!from) continue;
-    TRY_ASSIGN(Fd to, open_at(kCwd, folders[i], O_RDONLY | O_DIRECTORY));
-    TRY_CONTEXT(snapshot::copy_tree(*from, to, scratch),
-                cat("fill the volume ", mounts[i].destination));
-  }
-  return {};
 }
 
 Result<DirFd> ContainersImpl::open_root(const ContainerRecord& record, MountFd& mount) const {

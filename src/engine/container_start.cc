@@ -131,19 +131,17 @@ Result<ContainerUser> ContainersImpl::user_of(const ContainerRecord& record,
 
 Result<std::string> ContainersImpl::bundle_config(const ContainerRecord& record) const {
   TRY_ASSIGN(ContainerUser user, user_of(record, record.config.config.user));
-  TRY_ASSIGN(std::vector<WantedMount> mounts, wanted_mounts(record.config));
   SpecInput input{.container = record,
                   .engine = options_,
                   .seccomp = seccomp_,
                   .user = user,
                   .folder = folder(record.id),
-                  .mounts = std::move(mounts),
-                  .volumes = {},
+                  .mounts = record.mounts(),
+                  .volumes = volume_folders(record.mounts()),
                   .joined = {},
                   .shm = {},
                   .unified = unified_,
                   .init = {}};
-  TRY_ASSIGN(input.volumes, volume_folders(record, input.mounts));
   for (const WantedMount& mount : input.mounts) {
     if (mount.type == "bind" && mount.make_source) TRY(make_source(mount.source));
   }
@@ -280,7 +278,8 @@ Status ContainersImpl::start_locked(Container& container) {
   } else {
     state.health.reset();
   }
-  std::vector<Event> events = {make_event(record, "start")};
+  std::vector<Event> events = volume_events(record, "mount");
+  events.push_back(make_event(record, "start"));
   return commit_record(container, std::move(record), std::move(events));
 }
 

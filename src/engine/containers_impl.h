@@ -18,6 +18,7 @@
 #include "engine/image_details.h"
 #include "engine/spec/seccomp_profile.h"
 #include "engine/spec/spec.h"
+#include "engine/volumes.h"
 #include "engine/workers.h"
 #include "snapshot/mount_plan.h"
 #include "sys/dir_fd.h"
@@ -126,6 +127,7 @@ struct ContainerStores {
   ImageStores& images;
   Events& events;
   ImageReader& reader;
+  Volumes& volumes;
 };
 
 // Signals by their names and numbers, as docker takes them: "SIGTERM", "term", "15", "RTMIN+3".
@@ -196,20 +198,10 @@ class ContainersImpl {
   Result<std::string> reserve_name(const std::string& wanted, const std::string& id);
   void release_name(const std::string& name);
   Status write_files(const ContainerRecord& record) const;
-  Status make_volumes(const ContainerRecord& record, const std::vector<WantedMount>& mounts) const;
 
   // container_mounts.cc
   // The root with all that is mounted in it, as a copy that nobody else sees.
   Result<MountFd> mount_all(const ContainerRecord& record) const;
-  // The folders of anonymous volumes, "" for other mounts; made, and filled, by make_volumes.
-  Result<std::vector<std::string>> volume_folders(const ContainerRecord& record,
-                                                  const std::vector<WantedMount>& mounts) const;
-  // Where an anonymous volume stays when its container has gone without it.
-  std::string kept_volume(const std::string& name) const;
-  // Before a container's row goes: puts its anonymous volumes there.
-  Status keep_volumes(const ContainerRecord& record) const;
-  // After it has gone: removes those that are there all the same.
-  void drop_volumes(const ContainerRecord& record) const;
   // /dev/shm of a container with ipc mode "shareable": made before its task, dropped after it.
   Status make_shm(const ContainerRecord& record) const;
   void drop_shm(const std::string& id) const;
@@ -218,6 +210,19 @@ class ContainersImpl {
   std::string shm_folder(const std::string& id) const { return options_.state + "/shm/" + id; }
   // The folder that is to be /dev/shm; "": one of its own.
   Result<std::string> shm_of(const ContainerRecord& record) const;
+
+  // container_volumes.cc
+  // Makes out what is mounted, and makes the volumes that are not there. What of them is to go
+  // again when the container comes to nothing is in `made`.
+  Status settle_mounts(ContainerRecord& record, std::vector<std::string>& made);
+  Status inherit_mounts(const ContainerRecord& record, std::vector<WantedMount>& mounts) const;
+  // Puts into new volumes what the image has in their places.
+  Status fill_volumes(const ContainerRecord& record) const;
+  // The folders of volumes, "" for other mounts.
+  std::vector<std::string> volume_folders(const std::vector<WantedMount>& mounts) const;
+  std::vector<Event> volume_events(const ContainerRecord& record, std::string_view action) const;
+  // Of a row from before volumes had names.
+  Status convert_volumes(ContainerRecord& record);
 
   // container_start.cc; the caller holds `operation`.
   Status start_locked(Container& container);

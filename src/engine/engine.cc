@@ -11,6 +11,7 @@
 #include "engine/containers_impl.h"
 #include "oci/platform.h"
 #include "snapshot/overlay.h"
+#include "snapshot/tree.h"
 #include "sys/file_io.h"
 
 namespace dhow::engine {
@@ -43,6 +44,8 @@ struct Engine::Impl {
   std::unique_ptr<ImageStores> stores;
   std::unique_ptr<Events> events;
   std::unique_ptr<ImageReader> reader;
+  std::unique_ptr<volume::Store> volume_store;
+  std::unique_ptr<Volumes> volumes;
   std::unique_ptr<Containers> containers;
 };
 
@@ -73,8 +76,12 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
       ImageStores{*impl->leases, *impl->content, *impl->snapshots, *impl->images});
   impl->events = std::make_unique<Events>(*impl->database);
   impl->reader = std::make_unique<ImageReader>(*impl->stores, oci::host_platform());
+  TRY_ASSIGN(impl->volume_store, volume::Store::open(given.root + "/volumes", *impl->database,
+                                                     snapshot::remove_deep_tree));
+  impl->volumes = std::make_unique<Volumes>(*impl->volume_store, *impl->events);
   auto containers = std::make_unique<ContainersImpl>(
-      given, ContainerStores{*impl->database, *impl->stores, *impl->events, *impl->reader},
+      given,
+      ContainerStores{*impl->database, *impl->stores, *impl->events, *impl->reader, *impl->volumes},
       task::Tasks::open);
   TRY(containers->open());
   impl->containers = std::make_unique<Containers>(std::move(containers));
@@ -90,6 +97,7 @@ image::Store& Engine::images() { return *impl_->images; }
 ImageStores Engine::stores() { return *impl_->stores; }
 Events& Engine::events() { return *impl_->events; }
 Containers& Engine::containers() { return *impl_->containers; }
+Volumes& Engine::volumes() { return *impl_->volumes; }
 
 std::vector<std::string> Engine::runtimes() const {
   std::vector<std::string> names = {impl_->options.default_runtime};

@@ -11,6 +11,7 @@
 #include "engine/containers.h"
 #include "engine/events.h"
 #include "engine/image_pull.h"
+#include "engine/volumes.h"
 #include "image/image_store.h"
 #include "metadata/database.h"
 #include "metadata/lease_store.h"
@@ -75,6 +76,7 @@ class Engine {
   ImageStores stores();
   Events& events();
   Containers& containers();
+  Volumes& volumes();
   // Names of runtimes, the default's first.
   std::vector<std::string> runtimes() const;
 

@@ -18,6 +18,7 @@ Router make_router(const Services& services) {
   add_image_stream_routes(router, services);
   add_image_routes(router, services);
   add_network_routes(router, services);
+  add_volume_routes(router, services);
   return router;
 }
 

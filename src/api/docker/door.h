@@ -34,6 +34,7 @@ void add_container_stream_routes(Router& router, const Services& services);
 void add_archive_routes(Router& router, const Services& services);
 void add_exec_routes(Router& router, const Services& services);
 void add_network_routes(Router& router, const Services& services);
+void add_volume_routes(Router& router, const Services& services);
 void add_absent_routes(Router& router);
 
 // From when to when requests are shaped otherwise.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Networks and volumes, as far as they are there: the two networks that are none of their own.
+// Networks, as far as they are there: the two networks that are none of their own.
 #include "api/docker/door.h"
 #include "api/docker/request_params.h"
 #include "base/hasher.h"
@@ -19,7 +19,6 @@ constexpr BuiltinNetwork kNetworks[] = {{"host", "host"}, {"none", "null"}};
 
 constexpr const char* kNoNetworks =
     "networks of your own are not supported yet: there are \"host\" and \"none\"";
-constexpr const char* kNoVolumes = "volumes with names are not supported yet: use a bind mount";
 
 // The same on each machine, as nobody makes them.
 std::string network_id(const BuiltinNetwork& network) {
@@ -131,17 +130,6 @@ void add_network_routes(Router& router, const Services&) {
                 return fail(Code::kNotFound, cat("network ", match[0], " not found"));
               },
               .quick = true});
-  answer_always(router, "GET", "/volumes", "{\"Volumes\":[],\"Warnings\":null}\n");
-  answer_always(router, "POST", "/volumes/prune", "{\"VolumesDeleted\":[],\"SpaceReclaimed\":0}\n");
-  refuse_networks(router, "POST", "/volumes/create", kNoVolumes);
-  for (const char* method : {"GET", "DELETE", "PUT"}) {
-    router.add({.method = method,
-                .pattern = "/volumes/{}",
-                .handler = [](const ExchangePtr&, const Match& match) -> Status {
-                  return fail(Code::kNotFound, cat("get ", match[0], ": no such volume"));
-                },
-                .quick = true});
-  }
 }
 
 }  // namespace dhow::api::docker

@@ -5,6 +5,7 @@
 #include "api/docker/container_json.h"
 #include "api/docker/door.h"
 #include "api/docker/image_json.h"
+#include "api/docker/volume_json.h"
 #include "base/strings.h"
 #include "oci/json.h"
 
@@ -16,6 +17,7 @@ using oci::JsonWriter;
 struct Usage {
   std::vector<engine::ImageDetails> images;
   std::vector<engine::ContainerSummary> containers;
+  std::vector<engine::VolumeInfo> volumes;
   std::int64_t layers = 0;  // bytes
 };
 
@@ -61,6 +63,12 @@ void write_container_items(JsonWriter& json, const Usage& usage, ApiVersion vers
   json.end_array();
 }
 
+void write_volume_items(JsonWriter& json, const Usage& usage) {
+  json.begin_array();
+  for (const engine::VolumeInfo& volume : usage.volumes) write_volume(json, volume);
+  json.end_array();
+}
+
 void write_counts(JsonWriter& json, std::int64_t active, std::int64_t total,
                   std::int64_t reclaimable, std::int64_t size) {
   json.member_number("ActiveCount", active).member_number("TotalCount", total);
@@ -98,10 +106,23 @@ void write_usage(JsonWriter& json, const Usage& usage, const Wanted& wanted, boo
     if (verbose) write_container_items(json.key("Items"), usage, kNewestApi);
     json.end_object();
   }
-  for (auto [name, shown] :
-       {std::pair{"VolumeUsage", wanted.volumes}, {"BuildCacheUsage", wanted.build_cache}}) {
-    if (!shown) continue;
-    json.key(name).begin_object();
+  if (wanted.volumes) {
+    std::int64_t active = 0;
+    std::int64_t size = 0;
+    std::int64_t unused = 0;
+    for (const auto& volume : usage.volumes) {
+      std::int64_t bytes = std::max<std::int64_t>(volume.size.value_or(0), 0);
+      active += volume.users.empty() ? 0 : 1;
+      size += bytes;
+      if (volume.users.empty()) unused += bytes;
+    }
+    json.key("VolumeUsage").begin_object();
+    write_counts(json, active, std::ssize(usage.volumes), unused, size);
+    if (verbose) write_volume_items(json.key("Items"), usage);
+    json.end_object();
+  }
+  if (wanted.build_cache) {
+    json.key("BuildCacheUsage").begin_object();
     write_counts(json, 0, 0, 0, 0);
     if (verbose) json.key("Items").begin_array().end_array();
     json.end_object();
@@ -121,7 +142,7 @@ void write_old_usage(JsonWriter& json, const Usage& usage, const Wanted& wanted,
   };
   list("Images", wanted.images, [&] { write_image_items(json, usage, version); });
   list("Containers", wanted.containers, [&] { write_container_items(json, usage, version); });
-  list("Volumes", wanted.volumes, [&] { json.begin_array().end_array(); });
+  list("Volumes", wanted.volumes, [&] { write_volume_items(json, usage); });
   list("BuildCache", wanted.build_cache, [&] { json.begin_array().end_array(); });
   if (version < ApiVersion{42}) json.member_number("BuilderSize", 0);
 }
@@ -137,6 +158,9 @@ Status disk_usage(const ExchangePtr& exchange, const Services& services) {
   if (wanted.images) {
     TRY_ASSIGN(usage.images, services.images.list({}));
     TRY_ASSIGN(usage.layers, services.images.layers_size());
+  }
+  if (wanted.volumes) {
+    TRY_ASSIGN(usage.volumes, services.engine.volumes().list({}, true));
   }
   JsonWriter json;
   json.begin_object();

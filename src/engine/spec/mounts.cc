@@ -15,6 +15,9 @@ namespace {
 
 using Wanted = std::map<std::string, WantedMount>;
 
+// What docker says of a local volume that was mounted without a mode.
+constexpr std::string_view kDefaultMode = "z";
+
 constexpr std::string_view kPropagations[] = {"private", "rprivate", "shared",
                                               "rshared", "slave",    "rslave"};
 
@@ -24,6 +27,11 @@ bool is_propagation(std::string_view text) {
 
 std::unexpected<Error> bad_spec(std::string_view spec) {
   return invalid(cat("invalid volume specification: '", spec, "'"));
+}
+
+std::unexpected<Error> extra_field(std::string_view type, std::string_view field) {
+  return invalid(cat("invalid mount config for type ", quoted(type), ": field ", field,
+                     " must not be specified"));
 }
 
 Status parse_mode(std::string_view text, std::string_view spec, WantedMount& out) {
@@ -77,18 +85,22 @@ Result<WantedMount> parse_bind(const std::string& spec) {
   }
   if (parts.size() > 3 || parts[0].empty()) return bad_spec(spec);
   if (parts.size() == 3) TRY(parse_mode(parts[2], spec, mount));
-  mount.type = "bind";
-  if (!parts[0].starts_with('/')) {
-    return fail(Code::kUnimplemented,
-                cat("HostConfig.Binds: named volumes are not built yet: ", quoted(spec)));
+  bool is_volume = !parts[0].starts_with('/');
+  mount.type = is_volume ? "volume" : "bind";
+  TRY_ASSIGN(mount.destination, destination_of(parts[1], mount.type));
+  if (is_volume) {
+    if (!mount.propagation.empty()) return extra_field("volume", "BindOptions");
+    mount.source = parts[0];
+    if (mount.mode.empty()) mount.mode = kDefaultMode;
+    return mount;
   }
-  TRY_ASSIGN(mount.destination, destination_of(parts[1], "bind"));
+  if (!mount.copy_up) return extra_field("bind", "VolumeOptions");
   mount.source = clean_path(parts[0]);
   mount.make_source = true;
   return mount;
 }
 
-Result<WantedMount> bind_mount(const MountConfig& config) {
+Result<WantedMount> bind_mount(const MountConfig& config, bool look) {
   WantedMount mount;
   mount.type = "bind";
   auto wrong = [](std::string_view why) {
@@ -112,7 +124,7 @@ Result<WantedMount> bind_mount(const MountConfig& config) {
     mount.read_only_top_only = options.read_only_non_recursive;
   }
   struct stat info{};
-  if (!mount.make_source && ::stat(mount.source.c_str(), &info) != 0) {
+  if (look && !mount.make_source && ::stat(mount.source.c_str(), &info) != 0) {
     if (errno == ENOENT) return wrong(cat("bind source path does not exist: ", mount.source));
     return fail_errno(errno, cat("invalid mount config for type \"bind\": ", mount.source));
   }
@@ -147,24 +159,48 @@ Result<WantedMount> tmpfs_mount(const MountConfig& config) {
   return mount;
 }
 
-Result<WantedMount> parse_mount(const MountConfig& config) {
+Result<WantedMount> volume_mount(const MountConfig& config) {
+  WantedMount mount;
+  mount.type = "volume";
+  mount.source = config.source;
+  mount.mode = kDefaultMode;
+  if (config.bind_options) return extra_field("volume", "BindOptions");
+  if (config.tmpfs_options) return extra_field("volume", "TmpfsOptions");
+  if (config.source.empty() && config.read_only) {
+    return invalid(
+        "invalid mount config for type \"volume\": must not set ReadOnly mode when using anonymous "
+        "volumes");
+  }
+  if (!config.volume_options) return mount;
+  const VolumeOptions& options = *config.volume_options;
+  mount.copy_up = !options.no_copy;
+  if (!options.subpath.empty()) {
+    if (config.source.empty()) {
+      return invalid(
+          "invalid mount config for type \"volume\": must not set Subpath when using anonymous "
+          "volumes");
+    }
+    bool leaves = options.subpath.starts_with('/');
+    for (std::string_view part : split(options.subpath, '/')) leaves = leaves || part == "..";
+    if (leaves) {
+      return invalid(
+          "invalid mount config for type \"volume\": subpath must be a relative path within the "
+          "volume");
+    }
+    mount.subpath = options.subpath;
+  }
+  if (options.driver_config) mount.driver = options.driver_config->name;
+  return mount;
+}
+
+Result<WantedMount> parse_mount(const MountConfig& config, bool look) {
   WantedMount mount;
   if (config.type == "bind") {
-    TRY_ASSIGN(mount, bind_mount(config));
+    TRY_ASSIGN(mount, bind_mount(config, look));
   } else if (config.type == "tmpfs") {
     TRY_ASSIGN(mount, tmpfs_mount(config));
   } else if (config.type == "volume") {
-    if (!config.source.empty()) {
-      return fail(Code::kUnimplemented, "HostConfig.Mounts: named volumes are not built yet");
-    }
-    mount.type = "volume";
-    if (config.volume_options) {
-      if (!config.volume_options->subpath.empty() || config.volume_options->driver_config) {
-        return fail(Code::kUnimplemented,
-                    "HostConfig.Mounts: VolumeOptions.Subpath and DriverConfig are not built yet");
-      }
-      mount.copy_up = !config.volume_options->no_copy;
-    }
+    TRY_ASSIGN(mount, volume_mount(config));
   } else if (config.type == "image") {
     return fail(Code::kUnimplemented, "HostConfig.Mounts: mounts of images are not built yet");
   } else {
@@ -192,18 +228,15 @@ std::string clean_path(std::string_view path) {
   return clean.empty() ? "/" : clean;
 }
 
-Result<std::vector<WantedMount>> wanted_mounts(const CreateConfig& config) {
+Result<std::vector<WantedMount>> wanted_mounts(const CreateConfig& config, bool look) {
   const HostConfig& host = config.host;
-  if (!host.volumes_from.empty()) {
-    return fail(Code::kUnimplemented, "HostConfig.VolumesFrom is not built yet");
-  }
   Wanted all;
   for (const std::string& spec : host.binds) {
     TRY_ASSIGN(WantedMount mount, parse_bind(spec));
     TRY(add(all, std::move(mount)));
   }
   for (const MountConfig& wanted : host.mounts) {
-    TRY_ASSIGN(WantedMount mount, parse_mount(wanted));
+    TRY_ASSIGN(WantedMount mount, parse_mount(wanted, look));
     TRY(add(all, std::move(mount)));
   }
   for (const auto& [path, options] : host.tmpfs) {
@@ -227,11 +260,29 @@ Result<std::vector<WantedMount>> wanted_mounts(const CreateConfig& config) {
     WantedMount mount;
     mount.type = "volume";
     TRY_ASSIGN(mount.destination, destination_of(path, "volume"));
+    mount.is_default = true;
     all.emplace(mount.destination, mount);  // a mount asked for goes before the image's
   }
   std::vector<WantedMount> result;
   for (auto& [path, mount] : all) result.push_back(std::move(mount));
   return result;
+}
+
+Result<VolumesFrom> parse_volumes_from(std::string_view text) {
+  if (text.empty()) return invalid("volumes-from specification cannot be an empty string");
+  std::size_t colon = text.find(':');
+  VolumesFrom from;
+  from.container = text.substr(0, colon);
+  if (colon == std::string_view::npos) return from;
+  std::string_view mode = text.substr(colon + 1);
+  for (std::string_view part : split(mode, ',')) {
+    if (part == "ro") {
+      from.read_only = true;
+    } else if (part != "rw" && part != "z" && part != "Z") {
+      return invalid(cat("invalid mode: ", mode));
+    }
+  }
+  return from;
 }
 
 MountPoint mount_point(const WantedMount& mount, const std::string& volume) {
@@ -245,7 +296,7 @@ MountPoint mount_point(const WantedMount& mount, const std::string& volume) {
     point.propagation = mount.propagation.empty() ? "rprivate" : mount.propagation;
   if (mount.type == "volume") {
     point.driver = "local";
-    point.name = volume.substr(volume.rfind('/') + 1);
+    point.name = mount.source;
   }
   return point;
 }

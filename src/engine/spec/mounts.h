@@ -10,12 +10,16 @@
 #include "engine/container_types.h"
 #include "oci/config.h"
 
+namespace dhow::oci {
+class JsonReader;
+}
+
 namespace dhow::engine {
 
 // A mount that a container asks for, by whichever flag.
 struct WantedMount {
-  std::string type;  // "bind", "tmpfs", "volume" (an anonymous one)
-  std::string source;
+  std::string type;         // "bind", "tmpfs", "volume"
+  std::string source;       // of a bind; of a volume its name, "" until an anonymous one has one
   std::string destination;  // clean, absolute
   bool read_only = false;
   bool read_only_top_only = false;  // submounts may be written
@@ -25,14 +29,30 @@ struct WantedMount {
   std::vector<std::string> options;  // of tmpfs
   std::string mode;                  // as it was written, for inspect
   bool copy_up = true;               // of a volume: begins with what the image has there
+  std::string subpath;               // of a volume: the part of it that is mounted
+  std::string driver;                // of a volume
+  // The volume is one of Config.Volumes: everything else at that place goes before it.
+  bool is_default = false;
+  bool operator==(const WantedMount&) const = default;
 };
 
-// Those of HostConfig.Binds, Mounts and Tmpfs, and of Config.Volumes, by destination. Named
-// volumes, volume drivers, VolumesFrom and image mounts are kUnimplemented with the field's name;
-// faults kInvalidArgument in docker's words. Looks for the sources of Mounts.
-Result<std::vector<WantedMount>> wanted_mounts(const CreateConfig& config);
+// Those of HostConfig.Binds, Mounts and Tmpfs, and of Config.Volumes, by destination. Image mounts
+// are kUnimplemented with the field's name; faults kInvalidArgument in docker's words. `look`: the
+// sources of Mounts have to be there.
+Result<std::vector<WantedMount>> wanted_mounts(const CreateConfig& config, bool look = true);
 
-// As inspect shows it; `volume` is the folder of an anonymous volume.
+// A value of HostConfig.VolumesFrom: "CONTAINER[:MODE]".
+struct VolumesFrom {
+  std::string container;
+  bool read_only = false;
+};
+Result<VolumesFrom> parse_volumes_from(std::string_view text);
+
+// What a container has mounted, as its row keeps it.
+std::string mounts_json(const std::vector<WantedMount>& mounts);
+void decode(const oci::JsonReader& in, WantedMount& out);
+
+// As inspect shows it; `volume` is the folder of a volume.
 MountPoint mount_point(const WantedMount& mount, const std::string& volume);
 
 // For the runtime; `volume` as above.

@@ -10,6 +10,7 @@
 #include "engine/spec/resources.h"
 #include "engine/spec/security.h"
 #include "oci/config_codec.h"
+#include "oci/json_reader.h"
 #include "oci/validate.h"
 
 namespace dhow::engine {
@@ -171,7 +172,13 @@ TEST_F(SpecTest, MountsWhatIsAskedFor) {
   EXPECT_EQ(config.linux.rootfs_propagation, oci::Propagation::kSlave);
   for (auto [request, code, words] :
        std::initializer_list<std::tuple<const char*, Code, const char*>>{
-           {R"({"HostConfig": {"Binds": ["data:/x"]}})", Code::kUnimplemented, "named volumes"},
+           {R"({"HostConfig": {"Binds": ["data:/x:rshared"]}})", Code::kInvalidArgument,
+            "field BindOptions must not be specified"},
+           {R"({"HostConfig": {"Binds": ["/data:/x:nocopy"]}})", Code::kInvalidArgument,
+            "field VolumeOptions must not be specified"},
+           {R"({"HostConfig": {"Mounts": [{"Type": "volume", "Source": "v", "Target": "/x",
+               "VolumeOptions": {"Subpath": "a/../.."}}]}})",
+            Code::kInvalidArgument, "subpath must be a relative path within the volume"},
            {R"({"HostConfig": {"Binds": ["/a:b"]}})", Code::kInvalidArgument,
             "mount path must be absolute"},
            {R"({"HostConfig": {"Binds": ["/a:/"]}})", Code::kInvalidArgument,
@@ -180,13 +187,38 @@ TEST_F(SpecTest, MountsWhatIsAskedFor) {
            {R"({"HostConfig": {"Binds": ["/a:/b", "/c:/b/"]}})", Code::kInvalidArgument,
             "Duplicate mount point: /b"},
            {R"({"HostConfig": {"Mounts": [{"Type": "bind", "Source": "/none", "Target": "/b"}]}})",
-            Code::kInvalidArgument, "bind source path does not exist: /none"},
-           {R"({"HostConfig": {"VolumesFrom": ["x"]}})", Code::kUnimplemented, "VolumesFrom"}}) {
+            Code::kInvalidArgument, "bind source path does not exist: /none"}}) {
     auto made = make(request);
     ASSERT_FALSE(made.has_value()) << request;
     EXPECT_EQ(made.error().code(), code) << request;
     EXPECT_THAT(made.error().message(), HasSubstr(words));
   }
+}
+
+TEST_F(SpecTest, KeepsWhatIsMounted) {
+  auto config = parse_create_config(R"({"Volumes": {"/anonymous": {}, "/named": {}}, "HostConfig": {
+    "Binds": ["data:/named:ro,nocopy", "/tmp:/bound:rslave"], "Tmpfs": {"/run": "size=1m"},
+    "Mounts": [{"Type": "volume", "Source": "v", "Target": "/part", "ReadOnly": true,
+                "VolumeOptions": {"Subpath": "a/b", "DriverConfig": {"Name": "local"}}}]}})");
+  ASSERT_TRUE(config.has_value());
+  auto mounts = wanted_mounts(*config);
+  ASSERT_TRUE(mounts.has_value()) << mounts.error().message();
+  ASSERT_EQ(mounts->size(), 5U);
+  EXPECT_EQ((*mounts)[2].source, "data");
+  EXPECT_FALSE((*mounts)[2].copy_up);
+  EXPECT_EQ((*mounts)[3].subpath, "a/b");
+  EXPECT_EQ((*mounts)[3].mode, "z");
+  auto read = oci::parse_as<std::vector<WantedMount>>(mounts_json(*mounts));
+  ASSERT_TRUE(read.has_value()) << read.error().message();
+  EXPECT_EQ(*read, *mounts);
+}
+
+TEST_F(SpecTest, ReadsVolumesFrom) {
+  EXPECT_EQ(parse_volumes_from("one:ro,z")->container, "one");
+  EXPECT_TRUE(parse_volumes_from("one:ro,z")->read_only);
+  EXPECT_FALSE(parse_volumes_from("one")->read_only);
+  EXPECT_EQ(parse_volumes_from("one:x").error().message(), "invalid mode: x");
+  EXPECT_FALSE(parse_volumes_from("").has_value());
 }
 
 TEST_F(SpecTest, LimitsResources) {

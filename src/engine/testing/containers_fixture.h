@@ -18,6 +18,7 @@
 #include "engine/testing/content_fixture.h"
 #include "engine/testing/fake_tasks.h"
 #include "snapshot/overlay.h"
+#include "snapshot/tree.h"
 
 namespace dhow::engine {
 
@@ -38,6 +39,10 @@ class ContainersTest : public ContentFixture {
     stores_.emplace(ImageStores{*leases_, *store_, *snapshots_, *images_});
     events_.emplace(*database_);
     reader_.emplace(*stores_, oci::host_platform());
+    volume_store_ =
+        volume::Store::open(options_.root + "/volumes", *database_, snapshot::remove_deep_tree)
+            .value();
+    volumes_.emplace(*volume_store_, *events_);
     for (const char* name : {"busybox", "hello"}) {
       auto loaded = load_builtin_image(*stores_, name, {images, "moby"});
       ASSERT_TRUE(loaded.has_value()) << loaded.error().message();
@@ -47,6 +52,8 @@ class ContainersTest : public ContentFixture {
   void TearDown() override {
     if (!store_) return;
     containers_.reset();
+    volumes_.reset();
+    volume_store_.reset();
     reader_.reset();
     events_.reset();
     stores_.reset();
@@ -59,7 +66,7 @@ class ContainersTest : public ContentFixture {
   void open() {
     containers_.reset();
     auto impl = std::make_unique<ContainersImpl>(
-        options_, ContainerStores{*database_, *stores_, *events_, *reader_},
+        options_, ContainerStores{*database_, *stores_, *events_, *reader_, *volumes_},
         [this](task::TasksOptions options) -> Result<std::unique_ptr<task::Tasks>> {
           return make_fake_tasks(shims_, options);
         });
@@ -136,6 +143,8 @@ class ContainersTest : public ContentFixture {
   std::optional<ImageStores> stores_;
   std::optional<Events> events_;
   std::optional<ImageReader> reader_;
+  std::unique_ptr<volume::Store> volume_store_;
+  std::optional<Volumes> volumes_;
   FakeShims shims_;
   std::unique_ptr<Containers> containers_;
 };

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// Volumes, as docker's users know them.
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "base/strings.h"
+#include "daemon/daemon_fixture.h"
+#include "sys/file_io.h"
+
+namespace dhow::daemon_test {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class DaemonVolumeTest : public BusyboxTest {
+ protected:
+  fs::path volumes() const { return folder_ / "root/volumes"; }
+  std::string text(const std::string& volume, const std::string& file) {
+    return read_file((volumes() / volume / "_data" / file).string()).value_or("none");
+  }
+  std::string error_of(std::vector<std::string> arguments) {
+    SpawnOutput ran = docker(std::move(arguments));
+    EXPECT_NE(ran.exit_code, 0) << ran.output;
+    return ran.error_text;
+  }
+  // An image with files of an owner, a mode and a link at /data.
+  void make_image(const std::string& name) {
+    run({"--name", "maker", "busybox", "sh", "-c",
+         "mkdir -p /data/deep && echo image > /data/deep/file && chown -R 7:8 /data && chmod 2750 "
+         "/data && ln -s deep/file /data/link"});
+    docker_output({"commit", "maker", name});
+    docker_output({"rm", "maker"});
+  }
+};
+
+TEST_F(DaemonVolumeTest, LivesOnItsOwn) {
+  EXPECT_EQ(docker_output({"volume", "create", "--label", "a=b", "data"}), "data");
+  EXPECT_EQ(docker_output({"volume", "create", "data"}), "data");
+  EXPECT_EQ(
+      docker_output({"volume", "inspect", "-f",
+                     "{{.Name}} {{.Driver}} {{.Scope}} {{.Mountpoint}} {{.Labels.a}}", "data"}),
+      cat("data local local ", (volumes() / "data/_data").string(), " b"));
+  run({"--rm", "-v", "data:/x", "busybox", "sh", "-c", "echo kept > /x/file"});
+  EXPECT_EQ(text("data", "file"), "kept\n");
+  EXPECT_EQ(run({"--rm", "-v", "data:/y:ro", "busybox", "cat", "/y/file"}).output, "kept\n");
+  EXPECT_NE(run({"--rm", "-v", "data:/y:ro", "busybox", "touch", "/y/new"}).exit_code, 0);
+  // Its container's end does not take it along, nor does its engine's.
+  ASSERT_EQ(stop_daemon(SIGKILL), 137);
+  ASSERT_NO_FATAL_FAILURE(start_daemon());
+  EXPECT_EQ(docker_output({"volume", "ls", "-q"}), "data");
+  EXPECT_EQ(text("data", "file"), "kept\n");
+  EXPECT_EQ(docker_output({"volume", "rm", "data"}), "data");
+  EXPECT_FALSE(fs::exists(volumes() / "data"));
+}
+
+TEST_F(DaemonVolumeTest, RefusesInDockersWords) {
+  EXPECT_THAT(error_of({"volume", "inspect", "none"}), HasSubstr("get none: no such volume"));
+  EXPECT_THAT(error_of({"volume", "rm", "none"}), HasSubstr("get none: no such volume"));
+  docker_output({"volume", "rm", "-f", "none"});
+  EXPECT_THAT(error_of({"volume", "create", "-d", "foo", "x1"}),
+              HasSubstr("create x1: error looking up volume plugin foo: plugin \"foo\" not found"));
+  EXPECT_THAT(error_of({"volume", "create", "a"}), HasSubstr("volume name is too short"));
+  EXPECT_THAT(error_of({"volume", "create", "-o", "foo=1", "x1"}),
+              HasSubstr("create x1: invalid option: \"foo\""));
+  EXPECT_THAT(error_of({"create", "-v", "a b:/x", "busybox"}),
+              HasSubstr("includes invalid characters for a local volume name"));
+  EXPECT_THAT(error_of({"create", "-v", "data:x", "busybox"}),
+              HasSubstr("mount path must be absolute"));
+  std::string id =
+      docker_output({"create", "--name", "one", "--network", "none", "-v", "data:/x", "busybox"});
+  EXPECT_THAT(error_of({"volume", "rm", "data"}),
+              HasSubstr(cat("remove data: volume is in use - [", id, "]")));
+  EXPECT_THAT(error_of({"volume", "ls", "--filter", "foo=1"}), HasSubstr("invalid filter"));
+  docker_output({"rm", "one"});
+  docker_output({"volume", "rm", "data"});
+}
+
+TEST_F(DaemonVolumeTest, BeginsWithWhatTheImageHas) {
+  make_image("image");
+  auto look = [&](const std::string& spec) {
+    return run({"--rm", "-v", spec, "image", "sh", "-c",
+                "stat -c '%u:%g %a' /x /data 2>/dev/null | tail -n 1; cat /data/link"})
+        .output;
+  };
+  EXPECT_EQ(look("data:/data"), "7:8 2750\nimage\n");
+  EXPECT_EQ(text("data", "deep/file"), "image\n");
+  // Once it holds something it stays as it is.
+  std::ofstream(volumes() / "data/_data/deep/file") << "mine\n";
+  EXPECT_EQ(look("data:/data"), "7:8 2750\nmine\n");
+  EXPECT_EQ(look("empty:/data:nocopy"), "0:0 755\n");
+  // One that somebody has mounted is filled in its place.
+  start_sleeper("sleeper", {"-v", "shared:/s"});
+  EXPECT_EQ(look("shared:/data"), "7:8 2750\nimage\n");
+  EXPECT_EQ(docker_output({"exec", "sleeper", "cat", "/s/deep/file"}), "image");
+  EXPECT_EQ(
+      run({"--rm", "--mount", "type=volume,target=/data", "image", "cat", "/data/link"}).output,
+      "image\n");
+}
+
+TEST_F(DaemonVolumeTest, AnonymousOnesGoWithTheirContainer) {
+  auto count = [&] {
+    std::string names = docker_output({"volume", "ls", "-q"});
+    return names.empty() ? 0 : 1 + std::ranges::count(names, '\n');
+  };
+  run({"--rm", "-v", "/a", "-v", "named:/n", "busybox", "true"});
+  EXPECT_EQ(docker_output({"volume", "ls", "-q"}), "named");
+  docker_output(
+      {"create", "--name", "one", "--network", "none", "-v", "/a", "-v", "/b", "busybox"});
+  EXPECT_EQ(count(), 3);
+  std::string name = docker_output({"inspect", "-f", "{{(index .Mounts 0).Name}}", "one"});
+  EXPECT_EQ(name.size(), 64U);
+  EXPECT_EQ(docker_output({"volume", "inspect", "-f", "{{json .Labels}}", name}),
+            "{\"com.docker.volume.anonymous\":\"\"}");
+  docker_output(
+      {"create", "--name", "heir", "--network", "none", "--volumes-from", "one", "busybox"});
+  // Others have them.
+  docker_output({"rm", "-v", "one"});
+  EXPECT_EQ(count(), 3);
+  docker_output({"rm", "-v", "heir"});
+  EXPECT_EQ(count(), 3);
+  // Of a create that fails nothing stays.
+  error_of({"create", "--pull", "never", "--network", "none", "-v", "/c", "-v", "other:/d", "--volumes-from", "nobody",
+            "busybox"});
+  EXPECT_EQ(count(), 3);
+  EXPECT_THAT(docker_output({"volume", "prune", "-f"}), HasSubstr("Total reclaimed space"));
+  EXPECT_EQ(docker_output({"volume", "ls", "-q"}), "named");
+  EXPECT_THAT(docker_output({"volume", "prune", "-f", "-a"}), HasSubstr("named"));
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_F(DaemonVolumeTest, ListsAndCounts) {
+  for (const char* name : {"free", "used"}) {
+    docker_output({"volume", "create", "--label", cat("kind=", name), name});
+  }
+  run({"--name", "one", "-v", "used:/x", "busybox", "dd", "if=/dev/zero", "of=/x/file", "bs=1024",
+       "count=2048"});
+  auto list = [&](const std::string& filter) {
+    return docker_output({"volume", "ls", "-q", "--filter", filter});
+  };
+  EXPECT_EQ(list("dangling=true"), "free");
+  EXPECT_EQ(list("dangling=false"), "used");
+  EXPECT_EQ(list("label=kind=used"), "used");
+  EXPECT_EQ(list("name=fre"), "free");
+  EXPECT_EQ(list("driver=other"), "");
+  EXPECT_EQ(docker_output({"ps", "-a", "--filter", "volume=used", "--format", "{{.Names}}"}),
+            "one");
+  EXPECT_EQ(docker_output({"system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Active}}"}),
+            "Images 1 1\nContainers 1 0\nLocal Volumes 2 1\nBuild Cache 0 0");
+  EXPECT_THAT(docker_output({"system", "df", "-v", "--format", "{{json .Volumes}}"}),
+              AllOf(HasSubstr("\"Links\":\"1\""), HasSubstr("2.097MB")));
+  EXPECT_EQ(
+      docker_output({"inspect", "-f", "{{json .Mounts}}", "one"}),
+      cat(R"([{"Type":"volume","Name":"used","Source":")", (volumes() / "used/_data").string(),
+          R"(","Destination":"/x","Driver":"local","Mode":"z","RW":true,"Propagation":""}])"));
+}
+
+TEST_F(DaemonVolumeTest, TellsWhatHappens) {
+  std::string begin = docker_output({"info", "--format", "{{.SystemTime}}"});
+  run({"--rm", "-v", "data:/x", "busybox", "true"});
+  docker_output({"volume", "rm", "data"});
+  std::string end = docker_output({"info", "--format", "{{.SystemTime}}"});
+  std::string events = docker_output(
+      {"events", "--since", begin, "--until", end, "--filter", "type=volume", "--format",
+       "{{.Action}} {{.Actor.ID}} {{.Actor.Attributes.driver}} {{.Actor.Attributes.destination}}"});
+  EXPECT_EQ(events,
+            "create data local <no value>\nmount data local /x\nunmount data local <no value>\n"
+            "destroy data local <no value>");
+}
+
+TEST_F(DaemonVolumeTest, ContainersInheritThem) {
+  write("bound/file", "bound");
+  run({"--name", "one", "-v", "data:/d", "-v", (folder_ / "bound").string() + ":/b", "-v", "/a",
+       "busybox", "sh", "-c", "echo one > /d/file; echo two > /a/file"});
+  EXPECT_EQ(run({"--rm", "--volumes-from", "one:ro", "busybox", "sh", "-c",
+                 "cat /d/file /a/file /b/file; touch /d/x /b/x 2>/dev/null; ls /d"})
+                .output,
+            "one\ntwo\nboundfile\n");
+  // What is asked for goes before what is inherited.
+  EXPECT_EQ(run({"--rm", "--volumes-from", "one", "-v", "other:/d", "busybox", "ls", "/d"}).output,
+            "");
+  EXPECT_THAT(error_of({"create", "--pull", "never", "--volumes-from", "nobody", "busybox"}),
+              HasSubstr("No such container: nobody"));
+  EXPECT_THAT(error_of({"create", "--pull", "never", "--volumes-from", "one:foo", "busybox"}),
+              HasSubstr("invalid mode: foo"));
+}
+
+}  // namespace
+}  // namespace dhow::daemon_test
