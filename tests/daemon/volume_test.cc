@@ -122,8 +122,8 @@ TEST_F(DaemonVolumeTest, AnonymousOnesGoWithTheirContainer) {
   docker_output({"rm", "-v", "heir"});
   EXPECT_EQ(count(), 3);
   // Of a create that fails nothing stays.
-  error_of({"create", "--pull", "never", "--network", "none", "-v", "/c", "-v", "other:/d", "--volumes-from", "nobody",
-            "busybox"});
+  error_of({"create", "--pull", "never", "--network", "none", "-v", "/c", "-v", "other:/d",
+            "--volumes-from", "nobody", "busybox"});
   EXPECT_EQ(count(), 3);
   EXPECT_THAT(docker_output({"volume", "prune", "-f"}), HasSubstr("Total reclaimed space"));
   EXPECT_EQ(docker_output({"volume", "ls", "-q"}), "named");
