@@ -138,6 +138,22 @@ Status set_field(std::string_view name, std::string_view value, bool given, Moun
   return {};
 }
 
+// What recursion asks for beside it.
+Status check_recursive(const MountFields& mount) {
+  bool forced = mount.bind.contains("ReadOnlyForceRecursive");
+  if (!forced && !mount.bind.contains("ReadOnlyNonRecursive")) return {};
+  std::string option =
+      cat("option 'bind-recursive=", forced ? "readonly" : "writable", "' requires ");
+  if (!mount.read_only) {
+    return wrong_mount(option + "'readonly' to be specified in conjunction");
+  }
+  auto propagation = mount.bind.find("Propagation");
+  if (forced && (propagation == mount.bind.end() || propagation->second != "\"rprivate\"")) {
+    return wrong_mount(option + "'bind-propagation=rprivate' to be specified in conjunction");
+  }
+  return {};
+}
+
 void write_members(JsonWriter& json, const std::map<std::string, std::string>& members) {
   for (const auto& [name, value] : members) json.key(name).raw(value);
 }
@@ -163,6 +179,7 @@ Status write_mount(std::string_view text, JsonWriter& json) {
     return wrong_mount(cat("cannot mix 'bind-*' options with mount type '", mount.type, "'"));
   if (!mount.memory.empty() && mount.type != "tmpfs")
     return wrong_mount(cat("cannot mix 'tmpfs-*' options with mount type '", mount.type, "'"));
+  TRY(check_recursive(mount));
   json.begin_object().member("Type", mount.type);
   if (!mount.source.empty()) json.member("Source", mount.source);
   json.member("Target", mount.target);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "engine/containers_impl.h"
+#include "engine/volume_mounts.h"
 #include "snapshot/mount_thread.h"
 #include "sys/file_io.h"
 
@@ -21,8 +22,20 @@ namespace {
 
 constexpr unsigned kMountPointMode = 0755;
 
-Result<MountFd> clone_source(const WantedMount& mount, const std::string& source) {
-  TRY_ASSIGN(MountFd tree, MountFd::clone_of(kCwd, source, mount.recursive));
+Result<MountFd> open_source(const WantedMount& mount, const VolumeSource& volume) {
+  if (!volume.type.empty()) return mount_file_system(volume);
+  if (mount.type != "volume") return MountFd::clone_of(kCwd, mount.source, mount.recursive);
+  if (mount.subpath.empty()) return MountFd::clone_of(kCwd, volume.path, mount.recursive);
+  TRY_ASSIGN(DirFd root, DirFd::open(volume.path));
+  auto part = root.open_in_root(mount.subpath, O_PATH);
+  if (!part) {
+    return fail(std::move(part).error().add_context(cat("subpath ", quoted(mount.subpath))));
+  }
+  return MountFd::clone_of(*part, "", mount.recursive, AT_EMPTY_PATH);
+}
+
+Result<MountFd> clone_mount(const WantedMount& mount, const VolumeSource& volume) {
+  TRY_ASSIGN(MountFd tree, open_source(mount, volume));
   if (mount.read_only) {
     TRY(tree.set_attributes(MOUNT_ATTR_RDONLY, 0, 0, mount.recursive && !mount.read_only_top_only));
   }
@@ -56,17 +69,18 @@ Result<MountFd> ContainersImpl::mount_all(const ContainerRecord& record) const {
   std::ranges::stable_sort(mounts, {}, [](const WantedMount& mount) {
     return std::ranges::count(mount.destination, '/');
   });
-  std::vector<std::string> volumes = volume_folders(mounts);
+  std::vector<VolumeSource> volumes;
   for (const WantedMount& mount : mounts) {
     if (mount.type == "bind" && mount.make_source) TRY(make_source(mount.source));
+    TRY_ASSIGN(VolumeSource source, mount_source(record, mount, false));
+    volumes.push_back(std::move(source));
   }
   std::string place = folder(record.id);
   return snapshot::in_private_namespace([&]() -> Result<MountFd> {
     // First of all: the root is attached where the volumes are.
     std::vector<MountFd> trees;
     for (std::size_t i = 0; i < mounts.size(); ++i) {
-      const std::string& source = volumes[i].empty() ? mounts[i].source : volumes[i];
-      auto tree = clone_source(mounts[i], source);
+      auto tree = clone_mount(mounts[i], volumes[i]);
       if (!tree) {
         return std::unexpected(
             std::move(tree).error().add_context(cat("mount ", mounts[i].destination)));

@@ -137,14 +137,12 @@ Result<std::string> ContainersImpl::bundle_config(const ContainerRecord& record)
                   .user = user,
                   .folder = folder(record.id),
                   .mounts = record.mounts(),
-                  .volumes = volume_folders(record.mounts()),
+                  .volumes = {},
                   .joined = {},
                   .shm = {},
                   .unified = unified_,
                   .init = {}};
-  for (const WantedMount& mount : input.mounts) {
-    if (mount.type == "bind" && mount.make_source) TRY(make_source(mount.source));
-  }
+  TRY_ASSIGN(input.volumes, mount_sources(record));
   const HostConfig& host = record.config.host;
   for (auto [space, mode] : {std::pair("net", &host.network_mode), std::pair("pid", &host.pid_mode),
                              std::pair("ipc", &host.ipc_mode)}) {
@@ -223,6 +221,7 @@ void ContainersImpl::failed_start(Container& container, const Error& error) {
   ContainerRecord record = *container.record();
   record.progress.has_task = false;
   drop_shm(container.id);
+  drop_volume_memories(record);
   ContainerState& state = record.progress.state;
   state.error = error.message();
   state.exit_code = code_of_failure(error.message());

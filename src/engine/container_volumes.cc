@@ -76,6 +76,12 @@ Status ContainersImpl::inherit_mounts(const ContainerRecord& record,
   return {};
 }
 
+bool ContainersImpl::is_own_runtime(const std::string& name) const {
+  auto choice = options_.runtimes.find(name);
+  if (choice == options_.runtimes.end()) return name == "dhow";
+  return choice->second.shim.empty() && choice->second.binary.empty();
+}
+
 Status ContainersImpl::settle_mounts(ContainerRecord& record, std::vector<std::string>& made) {
   TRY_ASSIGN(std::vector<WantedMount> mounts, wanted_mounts(record.config));
   std::map<std::string, volume::Record> asked;
@@ -90,6 +96,11 @@ Status ContainersImpl::settle_mounts(ContainerRecord& record, std::vector<std::s
   TRY(inherit_mounts(record, mounts));
   for (WantedMount& mount : mounts) {
     if (mount.type != "volume") continue;
+    if (!mount.subpath.empty() && !is_own_runtime(record.config.host.runtime)) {
+      // By a path alone nobody can mount it without a race.
+      return fail(Code::kUnimplemented, cat("VolumeOptions.Subpath is not there with the runtime ",
+                                            quoted(record.config.host.runtime)));
+    }
     volume::Record wanted;
     if (auto more = asked.find(mount.destination); more != asked.end()) wanted = more->second;
     wanted.name = mount.source;
@@ -117,7 +128,9 @@ std::vector<std::string> ContainersImpl::volume_folders(
 
 Status ContainersImpl::fill_volumes(const ContainerRecord& record) const {
   const std::vector<WantedMount>& mounts = record.mounts();
-  auto wants = [](const WantedMount& mount) { return mount.type == "volume" && mount.copy_up; };
+  auto wants = [](const WantedMount& mount) {
+    return mount.type == "volume" && mount.copy_up && mount.subpath.empty();
+  };
   if (std::ranges::none_of(mounts, wants)) return {};
   TRY_ASSIGN(snapshot::MountPlan plan, plan_of(record));
   TRY_ASSIGN(MountFd mount, snapshot::mount(snapshot::for_reading(std::move(plan))));
@@ -128,7 +141,11 @@ Status ContainersImpl::fill_volumes(const ContainerRecord& record) const {
     auto from = root.open_in_root(wanted.destination, O_RDONLY | O_DIRECTORY);
     // The image has nothing there.
     if (!from) continue;
-    TRY_CONTEXT(fill_volume(stores_.volumes.store(), wanted.source, *from),
+    // What is in memory begins with nothing, and what is on another machine is left alone.
+    TRY_ASSIGN(VolumeSource source, volume_source(wanted, false));
+    volume::Store& store = stores_.volumes.store();
+    if (!source.type.empty() || source.path != store.path(wanted.source)) continue;
+    TRY_CONTEXT(fill_volume(store, wanted.source, *from),
                 cat("fill the volume ", wanted.source, " of ", wanted.destination));
   }
   return {};

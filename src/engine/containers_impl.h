@@ -221,8 +221,27 @@ class ContainersImpl {
   // The folders of volumes, "" for other mounts.
   std::vector<std::string> volume_folders(const std::vector<WantedMount>& mounts) const;
   std::vector<Event> volume_events(const ContainerRecord& record, std::string_view action) const;
+  bool is_own_runtime(const std::string& name) const;
   // Of a row from before volumes had names.
   Status convert_volumes(ContainerRecord& record);
+
+  // container_volume_mounts.cc
+  // Where the content of a volume is; `makes`: it is to be used, so that what is in memory is made.
+  Result<VolumeSource> volume_source(const WantedMount& mount, bool makes) const;
+  Result<VolumeSource> overlay_source(const ContainerRecord& record, const WantedMount& mount,
+                                      VolumeSource below) const;
+  // Of any mount: nothing where a bind of its source is all.
+  Result<VolumeSource> mount_source(const ContainerRecord& record, const WantedMount& mount,
+                                    bool makes) const;
+  Result<std::vector<VolumeSource>> mount_sources(const ContainerRecord& record) const;
+  std::string volume_memory(const std::string& name) const {
+    return options_.state + "/volumes/" + name;
+  }
+  Status make_volume_memory(const std::string& place, const VolumeSource& source) const;
+  // Unless a container that runs, or is about to, has it.
+  void drop_volume_memory(const std::string& name) const;
+  void drop_volume_memories(const ContainerRecord& record) const;
+  void drop_stray_volume_memories() const;
 
   // container_start.cc; the caller holds `operation`.
   Status start_locked(Container& container);
@@ -308,6 +327,8 @@ class ContainersImpl {
   std::map<std::string, ContainerPtr, std::less<>> by_id_;
   std::map<std::string, std::string, std::less<>> by_name_;  // to ids; also of those being made
   std::map<std::string, std::weak_ptr<Container>, std::less<>> execs_;  // by the exec's id
+
+  mutable std::mutex memory_mutex_;  // held while volumes in memory are made or dropped
 
   std::set<std::string> unreadable_;  // ids whose rows can't be read; set at the start
 

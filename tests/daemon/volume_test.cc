@@ -170,6 +170,86 @@ TEST_F(DaemonVolumeTest, TellsWhatHappens) {
             "destroy data local <no value>");
 }
 
+TEST_F(DaemonVolumeTest, GivesAPartOfItself) {
+  run({"--rm", "-v", "data:/d", "busybox", "sh", "-c",
+       "mkdir -p /d/deep/er && echo part > /d/deep/er/file && ln -s / /d/out && ln -s deep/er "
+       "/d/in"});
+  auto part = [&](const std::string& path, std::vector<std::string> command) {
+    command.insert(command.begin(),
+                   {"--rm", "--mount",
+                    cat("type=volume,source=data,target=/p,volume-subpath=", path), "busybox"});
+    return run(command);
+  };
+  EXPECT_EQ(part("deep/er", {"cat", "/p/file"}).output, "part\n");
+  EXPECT_EQ(part("in", {"cat", "/p/file"}).output, "part\n");
+  // A link to the root leads to the volume's.
+  EXPECT_EQ(part("out", {"ls", "/p"}).output, "deep\nin\nout\n");
+  SpawnOutput none = part("none", {"true"});
+  EXPECT_NE(none.exit_code, 0);
+  EXPECT_THAT(none.error_text, HasSubstr("subpath \"none\""));
+  EXPECT_THAT(part("../x", {"true"}).error_text, HasSubstr("subpath must be a relative path"));
+  docker_output({"create", "--name", "one", "--network", "none", "--mount",
+                 "type=volume,source=data,target=/p,volume-subpath=deep", "busybox"});
+  docker_output({"cp", "one:/p/er/file", (folder_ / "out").string()});
+  EXPECT_EQ(read_file((folder_ / "out").string()).value_or(""), "part\n");
+}
+
+TEST_F(DaemonVolumeTest, DriverOptionsPutItElsewhere) {
+  write("bound/file", "bound");
+  std::string bound = (folder_ / "bound").string();
+  docker_output(
+      {"volume", "create", "-o", "type=none", "-o", "o=bind", "-o", cat("device=", bound), "bind"});
+  EXPECT_EQ(
+      run({"--rm", "-v", "bind:/x", "busybox", "sh", "-c", "cat /x/file; echo n > /x/new"}).output,
+      "bound");
+  EXPECT_TRUE(fs::exists(folder_ / "bound/new"));
+  // One in memory is the same for all that have it, while one of them runs.
+  docker_output({"volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "-o",
+                 "o=size=1m,mode=0700", "memory"});
+  start_sleeper("one", {"-v", "memory:/m"});
+  docker_output({"exec", "one", "sh", "-c", "echo shared > /m/file"});
+  EXPECT_EQ(run({"--rm", "-v", "memory:/n", "busybox", "sh", "-c",
+                 "cat /n/file; stat -c %a /n; df -k /n | tail -n 1 | tr -s ' ' | cut -d ' ' -f 2"})
+                .output,
+            "shared\n700\n1024\n");
+  ASSERT_EQ(stop_daemon(SIGKILL), 137);
+  ASSERT_NO_FATAL_FAILURE(start_daemon());
+  EXPECT_EQ(run({"--rm", "-v", "memory:/n", "busybox", "cat", "/n/file"}).output, "shared\n");
+  docker_output({"rm", "-f", "one"});
+  EXPECT_EQ(run({"--rm", "-v", "memory:/n", "busybox", "ls", "/n"}).output, "");
+  EXPECT_FALSE(fs::exists(folder_ / "state/volumes/memory"));
+  // As far as a machine without a server gets.
+  docker_output({"volume", "create", "-o", "type=nfs", "-o", "device=:/export", "-o",
+                 "o=addr=127.0.0.1,nosuchoption=1", "net"});
+  SpawnOutput refused = run({"--rm", "-v", "net:/n", "busybox", "true"});
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_THAT(refused.error_text, HasSubstr("nfs"));
+}
+
+TEST_F(DaemonVolumeTest, OverlaysGoWithTheContainer) {
+  write("below/file", "below");
+  docker_output({"create", "--name", "one", "--network", "none", "-v",
+                 (folder_ / "below").string() + ":/x:O", "-v", "data:/y:O", "busybox", "sh", "-c",
+                 "cat /x/file; echo above > /x/file; ls /y; echo y > /y/new"});
+  EXPECT_EQ(docker_output({"start", "-a", "one"}), "below");
+  // It is kept from one start to the next, and seen by cp.
+  EXPECT_EQ(docker_output({"start", "-a", "one"}), "above\nnew");
+  docker_output({"cp", "one:/x/file", (folder_ / "out").string()});
+  EXPECT_EQ(read_file((folder_ / "out").string()).value_or(""), "above\n");
+  EXPECT_EQ(read_file((folder_ / "below/file").string()).value_or(""), "below");
+  EXPECT_EQ(text("data", "new"), "none");
+  docker_output({"rm", "one"});
+}
+
+TEST_F(DaemonVolumeTest, MapsTheOwnersOfBinds) {
+  write("owned/file", "x");
+  EXPECT_EQ(
+      run({"--rm", "-v", (folder_ / "owned").string() + ":/x:idmap=uids=0-1000-10;gids=0-2000-10",
+           "busybox", "stat", "-c", "%u:%g", "/x/file"})
+          .output,
+      "1000:2000\n");
+}
+
 TEST_F(DaemonVolumeTest, ContainersInheritThem) {
   write("bound/file", "bound");
   run({"--name", "one", "-v", "data:/d", "-v", (folder_ / "bound").string() + ":/b", "-v", "/a",

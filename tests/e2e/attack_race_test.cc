@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include <filesystem>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -47,6 +48,31 @@ TEST(AttackRace, CVE_2021_30465_CVE_2024_45310_MountPointsStayInTheRoot) {
     // The mount is below the container's root, not somewhere that went with the host's tree.
     EXPECT_THAT(outcome.out, HasSubstr("/m" + std::to_string(round) + " ")) << "round " << round;
     EXPECT_THAT(outcome.out, HasSubstr("/f" + std::to_string(round) + " ")) << "round " << round;
+  }
+  EXPECT_GT(through, 0);
+  expect_no_victims();
+}
+
+// As CVE-2021-30465: the part of a volume that is to be mounted
+// becomes a link to the host after the check.
+TEST(AttackRace, CVE_2021_30465_PartsOfVolumesStayInThem) {
+  TempDir volume;
+  TempDir outside;
+  for (const std::string& place : {volume.path() + "/a", outside.path() + "/x"}) {
+    fs::create_directory(place);
+    std::ofstream(place + "/name") << (place.starts_with(volume.path()) ? "inside" : "outside");
+  }
+  fs::create_symlink(outside.path() + "/x", volume.path() + "/b");
+  Racer racer(volume.path(), "a", "b");
+  Bundle victim({"/bin/cat", "/part/name"});
+  victim.add_mount("/part", "bind", volume.path(), "rbind,rw,dhow.subpath=a");
+  int through = 0;
+  for (int round = 0; goes_on(round, through, kEnough); ++round) {
+    Outcome outcome = run_victim(victim, round);
+    EXPECT_THAT(outcome.out, Not(HasSubstr("outside"))) << "round " << round;
+    if (outcome.code != 0) continue;
+    ++through;
+    EXPECT_EQ(outcome.out, "inside");
   }
   EXPECT_GT(through, 0);
   expect_no_victims();

@@ -43,6 +43,10 @@ Status parse_mode(std::string_view text, std::string_view spec, WantedMount& out
       out.propagation = part;
     } else if (part == "nocopy") {
       out.copy_up = false;
+    } else if (part == "O") {
+      out.overlay = true;
+    } else if (part == "idmap" || part.starts_with("idmap=")) {
+      out.options.emplace_back(part);
     } else if (part != "rw" && part != "z" && part != "Z" && part != "cached" &&
                part != "delegated" && part != "consistent") {
       return invalid(cat("invalid volume specification: '", spec, "': invalid mode: ", text));
@@ -301,20 +305,24 @@ MountPoint mount_point(const WantedMount& mount, const std::string& volume) {
   return point;
 }
 
-oci::Mount spec_mount(const WantedMount& mount, const std::string& volume) {
+oci::Mount spec_mount(const WantedMount& mount, const VolumeSource& volume) {
   oci::Mount out;
   out.destination = mount.destination;
-  if (mount.type == "tmpfs") {
-    out.type = "tmpfs";
-    out.source = "tmpfs";
-    out.options = mount.options;
+  if (mount.type == "tmpfs" || !volume.type.empty()) {
+    bool is_own = volume.type.empty();
+    out.type = is_own ? "tmpfs" : volume.type;
+    out.source = is_own ? "tmpfs" : volume.path;
+    out.options = is_own ? mount.options : volume.options;
     if (mount.read_only) out.options.emplace_back("ro");
     out.options.emplace_back("rprivate");
     return out;
   }
   out.type = "bind";
-  out.source = mount.type == "volume" ? volume : mount.source;
+  out.source = volume.path.empty() ? mount.source : volume.path;
   out.options.emplace_back(mount.recursive ? "rbind" : "bind");
+  out.options.insert(out.options.end(), volume.options.begin(), volume.options.end());
+  out.options.insert(out.options.end(), mount.options.begin(), mount.options.end());
+  if (!mount.subpath.empty()) out.options.push_back(cat("dhow.subpath=", mount.subpath));
   if (mount.read_only) {
     out.options.emplace_back("ro");
     if (mount.recursive && !mount.read_only_top_only) out.options.emplace_back("rro");

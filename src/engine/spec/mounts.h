@@ -26,11 +26,12 @@ struct WantedMount {
   bool recursive = true;
   bool make_source = false;          // a missing source becomes a folder
   std::string propagation;           // "": rprivate
-  std::vector<std::string> options;  // of tmpfs
+  std::vector<std::string> options;  // of tmpfs; of others those that the runtime gets as they are
   std::string mode;                  // as it was written, for inspect
   bool copy_up = true;               // of a volume: begins with what the image has there
   std::string subpath;               // of a volume: the part of it that is mounted
   std::string driver;                // of a volume
+  bool overlay = false;              // what is written goes with the container
   // The volume is one of Config.Volumes: everything else at that place goes before it.
   bool is_default = false;
   bool operator==(const WantedMount&) const = default;
@@ -55,8 +56,15 @@ void decode(const oci::JsonReader& in, WantedMount& out);
 // As inspect shows it; `volume` is the folder of a volume.
 MountPoint mount_point(const WantedMount& mount, const std::string& volume);
 
-// For the runtime; `volume` as above.
-oci::Mount spec_mount(const WantedMount& mount, const std::string& volume);
+// Where what is mounted is at a start, where that is not the mount's own source.
+struct VolumeSource {
+  std::string type;  // "": a bind of `path`; else a file system to be mounted
+  std::string path;  // or what that file system is on
+  std::vector<std::string> options;
+};
+
+// For the runtime.
+oci::Mount spec_mount(const WantedMount& mount, const VolumeSource& volume);
 
 // "/a//b/../c/" is "/a/c".
 std::string clean_path(std::string_view path);

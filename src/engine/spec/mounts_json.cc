@@ -29,6 +29,7 @@ constexpr FlagField kFlagFields[] = {
     {"ro", &WantedMount::read_only},        {"topOnly", &WantedMount::read_only_top_only},
     {"recursive", &WantedMount::recursive}, {"makeSource", &WantedMount::make_source},
     {"copyUp", &WantedMount::copy_up},      {"default", &WantedMount::is_default},
+    {"overlay", &WantedMount::overlay},
 };
 
 }  // namespace

@@ -22,7 +22,7 @@ struct SpecInput {
   const ContainerUser& user;
   std::string folder;  // DATA/containers/ID: hostname, hosts, resolv.conf, volumes
   std::vector<WantedMount> mounts;
-  std::vector<std::string> volumes;  // the folder of each of them, "" where it is none
+  std::vector<VolumeSource> volumes;  // of each of them; nothing where it is none
   // Namespaces of others to join: "network" -> "/proc/7/ns/net".
   TextMap joined;
   std::string shm;       // of ipc mode shareable or container:X: the folder that is /dev/shm

@@ -42,7 +42,10 @@ class SpecTest : public ::testing::Test {
     TRY_ASSIGN(ContainerUser user, resolve_user(record.config.config.user, kPasswd, kGroup,
                                                 record.config.host.group_add));
     TRY_ASSIGN(std::vector<WantedMount> mounts, wanted_mounts(record.config));
-    std::vector<std::string> volumes(mounts.size(), "/volumes/x");
+    std::vector<VolumeSource> volumes;
+    for (const WantedMount& mount : mounts) {
+      volumes.push_back(mount.type == "volume" ? volume_ : VolumeSource());
+    }
     SpecInput input{.container = record,
                     .engine = options_,
                     .seccomp = seccomp_,
@@ -68,6 +71,7 @@ class SpecTest : public ::testing::Test {
   EngineOptions options_;
   SeccompProfile seccomp_ = default_seccomp_profile();
   std::vector<std::string> warnings_;
+  VolumeSource volume_{.type = "", .path = "/volumes/x", .options = {}};
 };
 
 TEST_F(SpecTest, IsAConfigurationThatRuntimesTake) {
@@ -211,6 +215,22 @@ TEST_F(SpecTest, KeepsWhatIsMounted) {
   auto read = oci::parse_as<std::vector<WantedMount>>(mounts_json(*mounts));
   ASSERT_TRUE(read.has_value()) << read.error().message();
   EXPECT_EQ(*read, *mounts);
+}
+
+TEST_F(SpecTest, MountsVolumes) {
+  constexpr const char* kRequest = R"({"HostConfig": {"Mounts": [{"Type": "volume", "Source": "v",
+      "Target": "/x", "ReadOnly": true, "VolumeOptions": {"Subpath": "a/b"}}]}})";
+  EXPECT_THAT(mount(spec(kRequest), "/x")->options,
+              ElementsAre("rbind", "dhow.subpath=a/b", "ro", "rro", "rprivate"));
+  volume_ = {.type = "", .path = "/device", .options = {"nosuid"}};
+  EXPECT_EQ(mount(spec(R"({"HostConfig": {"Binds": ["v:/x"]}})"), "/x")->source, "/device");
+  EXPECT_THAT(mount(spec(R"({"HostConfig": {"Binds": ["v:/x"]}})"), "/x")->options,
+              ElementsAre("rbind", "nosuid", "rprivate"));
+  volume_ = {.type = "nfs", .path = ":/export", .options = {"addr=10.0.0.1"}};
+  oci::Config config = spec(R"({"HostConfig": {"Binds": ["v:/x:ro"]}})");
+  EXPECT_EQ(mount(config, "/x")->type, "nfs");
+  EXPECT_EQ(mount(config, "/x")->source, ":/export");
+  EXPECT_THAT(mount(config, "/x")->options, ElementsAre("addr=10.0.0.1", "ro", "rprivate"));
 }
 
 TEST_F(SpecTest, ReadsVolumesFrom) {

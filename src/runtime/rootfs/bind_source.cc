@@ -78,6 +78,21 @@ Status protect_kernel_view(const PlannedMount& plan) {
   return change_copied_mount(plan.tree.fd(), {MOUNT_ATTR_RDONLY, 0}, 0, true);
 }
 
+Result<MountFd> clone_source(const PlannedMount& plan) {
+  const MountOptions& options = plan.options;
+  if (!options.source_subpath.empty()) {
+    TRY_ASSIGN(DirFd source, DirFd::open(plan.source));
+    auto part = source.open_in_root(options.source_subpath, O_PATH);
+    if (!part) {
+      return fail(
+          std::move(part).error().add_context(cat("subpath ", quoted(options.source_subpath))));
+    }
+    return MountFd::clone_of(*part, "", options.recursive_bind, AT_EMPTY_PATH);
+  }
+  unsigned flags = options.source_nofollow ? AT_SYMLINK_NOFOLLOW : 0;
+  return MountFd::clone_of(kCwd, plan.source, options.recursive_bind, flags);
+}
+
 }  // namespace
 
 Status change_copied_mount(FdRef mount, AttributeChange change, std::uint64_t propagation,
@@ -100,8 +115,7 @@ Status open_bind_source(PlannedMount& plan, std::uint64_t default_propagation, b
     TRY(read_source_link(plan));
     if (!plan.symlink_target.empty()) return {};
   }
-  unsigned flags = plan.options.source_nofollow ? AT_SYMLINK_NOFOLLOW : 0;
-  auto tree = MountFd::clone_of(kCwd, plan.source, plan.options.recursive_bind, flags);
+  auto tree = clone_source(plan);
   if (!tree) {
     if (may_defer && tree.error().sys_errno() == EPERM) return {};
     return fail(std::move(tree).error());

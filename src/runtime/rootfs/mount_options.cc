@@ -270,6 +270,10 @@ Result<MountOptions> parse_mount_options(const std::vector<std::string>& options
       TRY(parse_inline_idmap(parsed, option, std::string_view(option).substr(equals + 1)));
       continue;
     }
+    if (key == kSubpathOption && equals != std::string::npos) {
+      parsed.source_subpath = option.substr(equals + 1);
+      continue;
+    }
     for (std::string_view part : split_data(option)) {
       if (!part.empty()) TRY(add_data(parsed, part));
     }

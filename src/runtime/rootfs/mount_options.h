@@ -51,6 +51,9 @@ struct MountOptions {
   bool copy_up = false;       // tmpcopyup: the tmpfs starts with what it covers
   bool copy_symlink = false;  // a source that is a symbolic link is made anew, not mounted
   bool source_nofollow = false;
+  // Of a bind: what of the source is mounted. It is the root of the path, so that no link, and
+  // nobody who renames meanwhile, leads out of it (CVE-2021-30465).
+  std::string source_subpath;
   bool destination_nofollow = false;
   IdmapMode idmap = IdmapMode::kNone;
   std::vector<InlineMapping> inline_uids;
@@ -59,6 +62,9 @@ struct MountOptions {
   bool read_only() const { return ((attributes.set | recursive_attributes.set) & kReadOnly) != 0; }
   static constexpr std::uint64_t kReadOnly = 1;  // MOUNT_ATTR_RDONLY
 };
+
+// An option of dhow's own: "dhow.subpath=PATH" is MountOptions::source_subpath.
+inline constexpr std::string_view kSubpathOption = "dhow.subpath";
 
 // Takes the options apart. Later options win over earlier ones. kInvalidArgument for an option with
 // a NUL byte or a malformed id mapping, naming it.

@@ -103,6 +103,12 @@ TEST(MountOptions, MalformedOnesAreRefused) {
   }
 }
 
+TEST(MountOptions, TakesAPartOfTheSource) {
+  MountOptions options = parse({"rbind", "dhow.subpath=a,b/c"});
+  EXPECT_EQ(options.source_subpath, "a,b/c");
+  EXPECT_THAT(options.data, IsEmpty());
+}
+
 TEST(MountOptions, KnownNamesCoverTheSpecification) {
   std::vector<std::string> names = known_mount_options();
   EXPECT_TRUE(std::ranges::is_sorted(names));

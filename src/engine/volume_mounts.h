@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/result.h"
+#include "engine/spec/mounts.h"
+#include "sys/mount_fd.h"
+
+namespace dhow::engine {
+
+// Mounts the file system of a volume, detached. Blocks on its device, or on its server.
+Result<MountFd> mount_file_system(const VolumeSource& source);
+
+}  // namespace dhow::engine
