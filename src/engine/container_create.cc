@@ -160,9 +160,7 @@ Status ContainersImpl::fill_defaults(ContainerRecord& record,
   if (!host.storage_opt.empty()) {
     return fail(Code::kUnimplemented, "HostConfig.StorageOpt is not built yet");
   }
-  if (!options_.userns_remap.empty() && host.userns_mode != "host") {
-    return fail(Code::kUnimplemented, "userns-remap is not built yet: use --userns=host");
-  }
+  TRY(check_remap(host));
   if (!host.links.empty()) return fail(Code::kUnimplemented, "HostConfig.Links is not built yet");
   if (config.hostname.empty()) {
     bool of_host = host.uts_mode == "host" || network == "host";
@@ -187,6 +185,29 @@ Status ContainersImpl::fill_defaults(ContainerRecord& record,
   }
   if (host.network_mode.empty()) host.network_mode = "default";
   if (!host.init && options_.init_by_default) host.init = true;
+  return {};
+}
+
+const IdRemap* ContainersImpl::remap_of(const HostConfig& host) const {
+  return remap_ && host.userns_mode != "host" ? &*remap_ : nullptr;
+}
+
+// What a user namespace would have no right to, in docker's words.
+Status ContainersImpl::check_remap(const HostConfig& host) const {
+  if (remap_of(host) == nullptr) return {};
+  if (host.privileged) {
+    return fail(Code::kInvalidArgument,
+                "privileged mode is incompatible with user namespaces.  You must run the container "
+                "in the host namespace when running privileged mode");
+  }
+  if (network_mode(host) == "host") {
+    return fail(Code::kInvalidArgument,
+                "cannot share the host's network namespace when user namespaces are enabled");
+  }
+  if (host.pid_mode == "host") {
+    return fail(Code::kInvalidArgument,
+                "cannot share the host PID namespace when user namespaces are enabled");
+  }
   return {};
 }
 
@@ -226,12 +247,17 @@ Status ContainersImpl::write_files(const ContainerRecord& record) const {
   TRY(make_dirs(place, 0710));
   TRY_ASSIGN(Fd opened, open_at(kCwd, place, O_RDONLY | O_DIRECTORY));
   const HostConfig& host = record.config.host;
+  const IdRemap* remap = remap_of(host);
   std::string hosts = hosts_text(record);
   if (network_mode(host) == "host") {
     if (auto own = read_file("/etc/hosts", std::size_t{1} << 20)) hosts = *own;
   }
   auto put = [&](const char* name, std::string_view text) -> Status {
     TRY_ASSIGN(Fd file, open_at(opened, name, O_WRONLY | O_CREAT | O_TRUNC, 0644));
+    // The container's root may write them.
+    if (remap != nullptr && ::fchown(file.get(), remap->root_uid(), remap->root_gid()) != 0) {
+      return fail_errno(errno, cat("give ", name, " to the container's root"));
+    }
     return write_all(file, text);
   };
   TRY(put("hosts", hosts));

@@ -169,6 +169,7 @@ Status ContainersImpl::drop_strays() {
 
 Status ContainersImpl::open() {
   struct stat info{};
+  TRY_ASSIGN(remap_, resolve_remap(options_.userns_remap));
   TRY_ASSIGN(seccomp_, engine_seccomp_profile(options_.seccomp_profile));
   unified_ = ::stat("/sys/fs/cgroup/cgroup.controllers", &info) == 0;
   init_ = find_program(options_.init, "dhow-init");

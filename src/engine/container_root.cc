@@ -115,7 +115,9 @@ Result<std::string> ContainersImpl::read_small(const ContainerRecord& record,
 
 Result<DirFd> ContainersImpl::open_root(const ContainerRecord& record, MountFd& mount) const {
   const ContainerState& state = record.progress.state;
-  if (state.has_process() && state.pid != 0) {
+  // With mapped ids its own view has the owners as they are outside.
+  bool mapped = remap_of(record.config.host) != nullptr;
+  if (state.has_process() && state.pid != 0 && !mapped) {
     // What its processes see, with all that is mounted there.
     if (auto root = DirFd::open(cat("/proc/", state.pid, "/root"))) return root;
   }

@@ -140,6 +140,7 @@ Result<std::string> ContainersImpl::bundle_config(const ContainerRecord& record)
                   .volumes = {},
                   .joined = {},
                   .shm = {},
+                  .remap = remap_of(record.config.host),
                   .unified = unified_,
                   .init = {}};
   TRY_ASSIGN(input.volumes, mount_sources(record));
@@ -180,6 +181,9 @@ Status ContainersImpl::create_task(Container& container, const ContainerRecord& 
     made.type = std::move(mount.type);
     made.source = std::move(mount.source);
     made.options = std::move(mount.options);
+    if (const IdRemap* remap = remap_of(record.config.host)) {
+      std::ranges::move(remap->mount_options(), std::back_inserter(made.options));
+    }
   }
   TRY_ASSIGN(create.runtime, runtime_of(record.config.host.runtime));
   create.streams.terminal = record.config.config.tty;

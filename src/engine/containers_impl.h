@@ -15,6 +15,7 @@
 #include "engine/container_record.h"
 #include "engine/containers.h"
 #include "engine/engine.h"
+#include "engine/id_remap.h"
 #include "engine/image_details.h"
 #include "engine/spec/seccomp_profile.h"
 #include "engine/spec/spec.h"
@@ -191,6 +192,9 @@ class ContainersImpl {
 
  private:
   // container_create.cc
+  // The ids of a container outside; null: they are the same.
+  const IdRemap* remap_of(const HostConfig& host) const;
+  Status check_remap(const HostConfig& host) const;
   Status merge_image(CreateConfig& config, const oci::ImageConfig& image) const;
   Status settle_facts(const CreateRequest& request, ContainerRecord& record) const;
   Status fill_defaults(ContainerRecord& record, std::vector<std::string>& warnings) const;
@@ -319,6 +323,7 @@ class ContainersImpl {
   ContainerStores stores_;
   OpenTasks open_tasks_;
   SeccompProfile seccomp_;
+  std::optional<IdRemap> remap_;
   bool unified_ = false;
   std::string init_;  // of --init
   std::string shim_;  // our shim

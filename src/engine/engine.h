@@ -39,7 +39,7 @@ struct EngineOptions {
   std::string default_runtime = "dhow";
   std::string cgroup_parent = "/docker";  // "": none, and so no limits; for ordinary users
   bool systemd_cgroup = false;
-  std::string userns_remap;  // "user:group", "default" or "": none
+  std::string userns_remap;  // as resolve_remap() takes it; "": none
   // A file; "" and "builtin": the built-in one, "unconfined": none.
   std::string seccomp_profile;
   bool no_new_privileges = false;

@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "base/strings.h"
+#include "shim/mapped_overlay.h"
 
 namespace dhow::shim {
 namespace {
@@ -58,6 +59,7 @@ struct ParsedOptions {
   unsigned long flags = 0;
   unsigned long propagation = 0;
   std::vector<std::string> data;
+  OwnerMap owners;
 };
 
 Result<ParsedOptions> parse_options(const rpc::Mount& mount) {
@@ -69,11 +71,12 @@ Result<ParsedOptions> parse_options(const rpc::Mount& mount) {
     } else if (const Flag* change = std::ranges::find_if(kPropagation, same);
                change != std::end(kPropagation)) {
       parsed.propagation = change->set;
-    } else if (option == "loop" || option.starts_with("uidmap=") || option.starts_with("gidmap=")) {
+    } else if (option == "loop") {
       return fail(Code::kUnimplemented, cat("mount ", quoted(mount.source), ": option ",
                                             quoted(option), " is not built"));
     } else if (!option.starts_with("X-containerd.")) {
-      parsed.data.push_back(option);
+      TRY_ASSIGN(bool taken, take_owner_map(option, parsed.owners));
+      if (!taken) parsed.data.push_back(option);
     }
   }
   return parsed;
@@ -81,47 +84,22 @@ Result<ParsedOptions> parse_options(const rpc::Mount& mount) {
 
 // The kernel takes a page of options at most. Those of overlay that are longer are told from within
 // the folder that all layers are in: "…/12/fs:…/11/fs" becomes "12/fs:11/fs".
-Result<std::string> shorten(std::vector<std::string> data) {
-  static constexpr std::string_view kPaths[] = {"lowerdir=", "upperdir=", "workdir="};
-  std::vector<std::string_view> paths;
-  for (const std::string& option : data) {
-    for (std::string_view name : kPaths) {
-      if (!option.starts_with(name)) continue;
-      for (std::string_view path : split(std::string_view(option).substr(name.size()), ':')) {
-        paths.push_back(path);
-      }
-    }
-  }
-  if (paths.empty()) return fail(Code::kInvalidArgument, "mount options are too long");
-  std::string_view common = paths[0];
-  for (std::string_view path : paths) {
-    std::size_t same = 0;
-    while (same < common.size() && same < path.size() && common[same] == path[same]) ++same;
-    common = common.substr(0, same);
-  }
-  std::size_t slash = common.rfind('/');
-  if (slash == std::string_view::npos) {
-    return fail(Code::kInvalidArgument, "mount options are too long");
-  }
-  std::string folder(common.substr(0, slash + 1));
-  for (std::string& option : data) {
-    bool has_paths = std::ranges::any_of(
-        kPaths, [&](std::string_view name) { return option.starts_with(name); });
-    if (!has_paths) continue;
-    for (std::size_t at = 0; (at = option.find(folder, at)) != std::string::npos;) {
-      bool begins = at > 0 && (option[at - 1] == '=' || option[at - 1] == ':');
-      if (begins)
-        option.erase(at, folder.size());
-      else
-        ++at;
-    }
-  }
-  if (::chdir(folder.c_str()) != 0) return fail_errno(errno, cat("enter ", quoted(folder)));
-  return join(data, ",");
+Result<std::string> shorten(const std::vector<std::string>& data) {
+  auto folder = common_folder(data);
+  if (!folder) return fail(std::move(folder).error().add_context("mount options are too long"));
+  if (::chdir(folder->c_str()) != 0) return fail_errno(errno, cat("enter ", quoted(*folder)));
+  return join(moved_paths(data, *folder, ""), ",");
 }
 
 Status mount_one(const rpc::Mount& mount, const std::string& target) {
   TRY_ASSIGN(ParsedOptions options, parse_options(mount));
+  if (options.owners.is_set()) {
+    if (mount.type != "overlay") {
+      return fail(Code::kUnimplemented, cat("mount ", quoted(mount.source), " (", mount.type,
+                                            "): owners can be mapped in an overlay only"));
+    }
+    return mount_mapped_overlay(options.data, options.flags, options.owners, target);
+  }
   std::string data = join(options.data, ",");
   constexpr std::size_t kMostData = 4095 - 512;
   if (data.size() > kMostData) {

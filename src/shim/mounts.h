@@ -12,7 +12,8 @@ namespace dhow::shim {
 
 // Mounts, in order, at `target` (absolute; a mount's own target is below it), in the mount
 // namespace of the caller. A failure leaves none of them. For a worker: changes the working folder.
-// kUnimplemented for options that dhow hasn't (loop devices, mapped owners).
+// kUnimplemented for options that dhow hasn't (loop devices, mapped owners of anything but an
+// overlay).
 Status mount_all(const std::vector<rpc::Mount>& mounts, const std::string& target);
 
 // Unmounts everything at `target`, those on top first; nothing there is success.

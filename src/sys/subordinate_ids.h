@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace dhow {
 
@@ -15,8 +16,12 @@ struct SubordinateIds {
   bool operator==(const SubordinateIds&) const = default;
 };
 
-// The longest range that `text`, of /etc/subuid or /etc/subgid, has for the user. Lines that are
-// none are left out.
+// All ranges that `text`, of /etc/subuid or /etc/subgid, has for the user, in the order of its
+// lines. Lines that are none are left out.
+std::vector<SubordinateIds> subordinate_ranges(std::string_view text, std::string_view name,
+                                               uid_t uid);
+
+// The longest of them.
 std::optional<SubordinateIds> subordinate_ids(std::string_view text, std::string_view name,
                                               uid_t uid);
 

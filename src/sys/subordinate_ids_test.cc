@@ -14,6 +14,13 @@ TEST(SubordinateIdsTest, TheLongestRangeOfTheUser) {
   EXPECT_EQ(subordinate_ids(kText, "nobody", 7), std::nullopt);
 }
 
+TEST(SubordinateIdsTest, AllRangesInTheirOrder) {
+  constexpr std::string_view kText = "boat:100000:10\nother:1:2\n7:200000:20\nboat:90000:5\n";
+  std::vector<SubordinateIds> all = {{100000, 10}, {200000, 20}, {90000, 5}};
+  EXPECT_EQ(subordinate_ranges(kText, "boat", 7), all);
+  EXPECT_TRUE(subordinate_ranges(kText, "nobody", 65534).empty());
+}
+
 TEST(SubordinateIdsTest, LinesThatAreNoneAreLeftOut) {
   constexpr std::string_view kText = "boat\nboat:1\nboat:a:10\nboat:1:0\nboat:1:-5\n\nboat:1:2:3\n";
   EXPECT_EQ(subordinate_ids(kText, "boat", 1000), std::nullopt);

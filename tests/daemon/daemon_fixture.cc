@@ -32,14 +32,18 @@ std::string needed(const char* name) {
   return value == nullptr ? std::string() : value;
 }
 
-// In a child: an ordinary user with the subordinate ids that the folder's file `ids` gives.
-bool become_nobody(const fs::path& folder) {
+// In a child: has the subordinate ids that the folder's file `ids` gives.
+bool take_ids(const fs::path& folder) {
   std::string ids = folder / "ids";
   return ::unshare(CLONE_NEWNS) == 0 &&
          ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
          ::mount(ids.c_str(), "/etc/subuid", nullptr, MS_BIND, nullptr) == 0 &&
-         ::mount(ids.c_str(), "/etc/subgid", nullptr, MS_BIND, nullptr) == 0 &&
-         ::setgroups(0, nullptr) == 0 && ::setresgid(kNobody, kNobody, kNobody) == 0 &&
+         ::mount(ids.c_str(), "/etc/subgid", nullptr, MS_BIND, nullptr) == 0;
+}
+
+// In a child: becomes an ordinary user.
+bool become_nobody() {
+  return ::setgroups(0, nullptr) == 0 && ::setresgid(kNobody, kNobody, kNobody) == 0 &&
          ::setresuid(kNobody, kNobody, kNobody) == 0;
 }
 
@@ -65,8 +69,8 @@ void DaemonTest::SetUp() {
        << "\"\nlog-level = \"debug\"\n";
   if (!is_rootless_) file << "cgroup-parent = \"/" << folder_.filename().string() << "\"\n";
   file.close();
+  if (!subordinate_ids_.empty()) std::ofstream(folder_ / "ids") << subordinate_ids_;
   if (is_rootless_) {
-    std::ofstream(folder_ / "ids") << "nobody:100000:65536\n";
     ASSERT_EQ(::chown(folder_.c_str(), kNobody, kNobody), 0);
   }
   ASSERT_NO_FATAL_FAILURE(start_daemon());
@@ -113,7 +117,9 @@ void DaemonTest::TearDown() {
 void DaemonTest::start_daemon(std::vector<std::string> more) {
   testing_support::DhowdStart start{
       .program = program("DHOWD"), .folder = folder_, .more = std::move(more)};
-  if (is_rootless_) start.before_exec = [this] { return become_nobody(folder_); };
+  start.before_exec = [this] {
+    return (subordinate_ids_.empty() || take_ids(folder_)) && (!is_rootless_ || become_nobody());
+  };
   auto started = testing_support::spawn_dhowd(start);
   ASSERT_TRUE(started.has_value()) << started.error().message();
   pid_ = started->pid;

@@ -46,8 +46,10 @@ class DaemonTest : public ::testing::Test {
   std::string http(const std::string& request);
   Fd connect();
 
-  // Set before SetUp: dhowd belongs to nobody, who then has subordinate ids from 100000 on.
+  // Set before SetUp: dhowd belongs to nobody.
   bool is_rootless_ = false;
+  // As well: what dhowd reads in /etc/subuid and /etc/subgid; "": what the host has there.
+  std::string subordinate_ids_;
   std::filesystem::path folder_;
   std::string socket() const { return (folder_ / "state/docker.sock").string(); }
   pid_t pid_ = 0;

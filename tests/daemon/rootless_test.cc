@@ -14,7 +14,10 @@ using ::testing::HasSubstr;
 
 class RootlessDaemonTest : public BusyboxTest {
  protected:
-  RootlessDaemonTest() { is_rootless_ = true; }
+  RootlessDaemonTest() {
+    is_rootless_ = true;
+    subordinate_ids_ = "nobody:100000:65536\n";
+  }
   void SetUp() override {
     if (::access("/usr/bin/newuidmap", X_OK) != 0) GTEST_SKIP() << "newuidmap is not installed";
     BusyboxTest::SetUp();

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "base/strings.h"
+#include "engine/id_remap.h"
 #include "engine/spec/seccomp_profile.h"
 #include "sys/file_io.h"
 
@@ -211,6 +212,7 @@ Result<Configuration> load_configuration(const CommandLine& line) {
   }
   // A fault of it is one of the configuration, also where that is only checked.
   TRY(engine::engine_seccomp_profile(result.engine.seccomp_profile));
+  TRY(engine::resolve_remap(result.engine.userns_remap));
   if (result.engine.builtin_images.empty()) result.engine.builtin_images = builtin_folder();
   if (result.hosts.empty()) result.hosts = {cat("unix://", result.engine.state, "/docker.sock")};
   return result;

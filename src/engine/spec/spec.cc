@@ -177,6 +177,11 @@ class SpecBuilder {
     add_namespace(NamespaceType::kPid, host_.pid_mode);
     add_namespace(NamespaceType::kIpc, host_.ipc_mode);
     if (host_.cgroupns_mode == "private") add_namespace(NamespaceType::kCgroup, {});
+    if (input_.remap != nullptr) {
+      add_namespace(NamespaceType::kUser, {});
+      spec_.linux.uid_mappings = input_.remap->uids;
+      spec_.linux.gid_mappings = input_.remap->gids;
+    }
     return {};
   }
 
@@ -209,7 +214,8 @@ class SpecBuilder {
                       "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"));
     std::string sys_options = cat("nosuid,noexec,nodev,", sys_mode);
     // A new sysfs shows a network namespace, and only to root there is it given (sysfs(5)).
-    bool has_sysfs = true;
+    // That of another container belongs to a user namespace that is not ours.
+    bool has_sysfs = input_.remap == nullptr || !input_.joined.contains("network");
     if (network_mode(host_) == "host") {
       TRY_ASSIGN(bool is_users_own, in_user_namespace());
       has_sysfs = !is_users_own;
@@ -232,6 +238,10 @@ class SpecBuilder {
     });
     for (std::size_t i : order) {
       spec_.mounts.push_back(spec_mount(input_.mounts[i], input_.volumes[i]));
+      if (input_.remap != nullptr && input_.mounts[i].type == "volume") {
+        spec_.mounts.back().uid_mappings = input_.remap->uids;
+        spec_.mounts.back().gid_mappings = input_.remap->gids;
+      }
       widen_propagation(input_.mounts[i].propagation);
     }
     return {};

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "engine/container_record.h"
 #include "engine/engine.h"
+#include "engine/id_remap.h"
 #include "engine/spec/mounts.h"
 #include "engine/spec/seccomp_profile.h"
 #include "engine/spec/user.h"
@@ -25,9 +26,10 @@ struct SpecInput {
   std::vector<VolumeSource> volumes;  // of each of them; nothing where it is none
   // Namespaces of others to join: "network" -> "/proc/7/ns/net".
   TextMap joined;
-  std::string shm;       // of ipc mode shareable or container:X: the folder that is /dev/shm
-  bool unified = false;  // cgroup v2 alone
-  std::string init;      // the program of --init; "": none
+  std::string shm;  // of ipc mode shareable or container:X: the folder that is /dev/shm
+  const IdRemap* remap = nullptr;  // null: no user namespace
+  bool unified = false;            // cgroup v2 alone
+  std::string init;                // the program of --init; "": none
 };
 
 // The configuration that docker would give to the runtime, in effect. kInvalidArgument for what it
