@@ -31,7 +31,8 @@ struct IdFiles {
 
 // Reads the setting as dockerd does: "user", "user:group", names or numbers, or "default", which is
 // the user "dockremap"; "" is none. The group has to exist, but both files are asked for the user.
-// All ranges of subuid(5) and subgid(5) count, one after the other. Blocks on the disk. kInvalidArgument names the user, the file and what is missing in it.
+// All ranges of subuid(5) and subgid(5) count, one after the other. Blocks on the disk.
+// kInvalidArgument names the user, the file and what is missing in it.
 Result<std::optional<IdRemap>> resolve_remap(const std::string& setting, const IdFiles& files = {});
 
 }  // namespace dhow::engine
