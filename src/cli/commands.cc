@@ -49,8 +49,9 @@ std::size_t matching_words(std::string_view name, std::span<const std::string_vi
 
 std::span<const std::span<const Command>> command_tables() {
   static const std::span<const Command> kTables[] = {
-      run_commands(),      container_commands(), output_commands(), image_commands(),
-      transfer_commands(), object_commands(),    system_commands(), registry_commands(),
+      run_commands(),    container_commands(), output_commands(),
+      image_commands(),  transfer_commands(),  object_commands(),
+      volume_commands(), system_commands(),    registry_commands(),
   };
   return kTables;
 }

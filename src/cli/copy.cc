@@ -55,4 +55,16 @@ Status write_answer(client::Exchange& exchange, std::string_view file, std::stri
   return done;
 }
 
+Result<int> save_answer(Session& session, client::Call call, std::string_view file,
+                        std::string_view what) {
+  TRY_ASSIGN(client::Client * client, session.client());
+  if (file.empty() && session.output_is_terminal()) {
+    return fail(Code::kInvalidArgument,
+                "cowardly refusing to save to a terminal. Use the -o flag or redirect");
+  }
+  TRY_ASSIGN(client::Exchange exchange, client->open(std::move(call)));
+  TRY(write_answer(exchange, file, what));
+  return 0;
+}
+
 }  // namespace dhow::cli

@@ -18,4 +18,9 @@ Status write_answer(client::Exchange& exchange, std::string_view file, std::stri
 // The handler of cp.
 Result<int> run_copy(Session& session, const Arguments& arguments);
 
+// Makes a call, and writes its answer to that file, or, with "", to the standard output, unless
+// that is a terminal. `what`: of the text of a failure.
+Result<int> save_answer(Session& session, client::Call call, std::string_view file,
+                        std::string_view what);
+
 }  // namespace dhow::cli

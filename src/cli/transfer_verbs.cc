@@ -62,18 +62,6 @@ Result<int> run_push(Session& session, const Arguments& arguments) {
   return 0;
 }
 
-Result<int> save_answer(Session& session, client::Call call, std::string_view file,
-                        std::string_view what) {
-  TRY_ASSIGN(client::Client * client, session.client());
-  if (file.empty() && session.output_is_terminal()) {
-    return fail(Code::kInvalidArgument,
-                "cowardly refusing to save to a terminal. Use the -o flag or redirect");
-  }
-  TRY_ASSIGN(client::Exchange exchange, client->open(std::move(call)));
-  TRY(write_answer(exchange, file, what));
-  return 0;
-}
-
 Result<int> run_save(Session& session, const Arguments& arguments) {
   client::Call call;
   call.path = "/images/get";

@@ -295,6 +295,11 @@ Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {
   });
   TRY(settle_mounts(record, made));
   TRY(fill_volumes(record));
+  std::vector<std::string> views;
+  Cleanup unview([&] {
+    for (const std::string& key : views) std::ignore = stores_.images.snapshots.remove(key);
+  });
+  TRY(view_images(record, views));
   auto container = std::make_shared<Container>(record);
   TRY(stores_.database.write([&](metadata::Transaction& transaction) -> Status {
     TRY(ContainerRows(transaction, options_.name_space).insert(record));
@@ -305,6 +310,7 @@ Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {
   unprepare.dismiss();
   unwrite.dismiss();
   unvolume.dismiss();
+  unview.dismiss();
   {
     std::unique_lock lock(mutex_);
     by_id_.emplace(record.id, std::move(container));

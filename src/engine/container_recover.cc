@@ -159,7 +159,9 @@ Status ContainersImpl::drop_strays() {
   constexpr std::string_view kPrefix = "container/";
   for (const snapshot::Info& info : snapshots) {
     if (!info.name.starts_with(kPrefix)) continue;
-    if (!has_row(info.name.substr(kPrefix.size()))) {
+    // Behind the id may come which view of another image it is.
+    std::string id = info.name.substr(kPrefix.size());
+    if (!has_row(id.substr(0, id.find('/')))) {
       std::ignore = stores_.images.snapshots.remove(info.name);
     }
   }

@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/strings.h"
 #include "engine/container_filter.h"
@@ -39,12 +41,14 @@ Status ContainersImpl::rename(std::string_view ref, std::string_view name) {
 // The row goes first: what a death leaves of the rest has no row, and is dropped at the next start.
 Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes) {
   RecordPtr record = container->record();
+  bool has_volumes = std::ranges::any_of(
+      record->mounts(), [](const WantedMount& mount) { return mount.type == "volume"; });
   workers_.cancel(container->restart_timer);
   if (record->progress.has_task) TRY(tasks_->cleanup(key(container->id)));
   drop_shm(container->id);
   TRY(stores_.database.write([&](metadata::Transaction& transaction) -> Status {
     TRY(ContainerRows(transaction, options_.name_space).remove(container->id));
-    TRY(Volumes::release(transaction, container->id, !volumes));
+    if (has_volumes) TRY(Volumes::release(transaction, container->id, !volumes));
     return Events::append(transaction, make_event(*record, "destroy"));
   }));
   {
@@ -64,7 +68,8 @@ Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes
       !gone && gone.error().code() != Code::kNotFound) {
     log::warning(cat("container ", container->id, ": ", gone.error().message()));
   }
-  if (volumes) stores_.volumes.drop_forsaken(container->id);
+  drop_image_views(*record);
+  if (volumes && has_volumes) stores_.volumes.drop_forsaken(container->id);
   TRY_ASSIGN(Fd parent, open_at(kCwd, options_.root + "/containers", O_RDONLY | O_DIRECTORY));
   if (auto gone = remove_tree(parent, container->id); !gone) {
     log::warning(cat("container ", container->id, ": ", gone.error().message()));

@@ -148,6 +148,7 @@ Result<VolumeSource> ContainersImpl::mount_source(const ContainerRecord& record,
   if (mount.type == "volume") {
     TRY_ASSIGN(source, volume_source(mount, makes));
   }
+  if (mount.type == "image") return image_source(record, mount);
   return mount.overlay ? overlay_source(record, mount, std::move(source)) : source;
 }
 
@@ -156,6 +157,10 @@ Result<std::vector<VolumeSource>> ContainersImpl::mount_sources(
   std::vector<VolumeSource> sources;
   for (const WantedMount& mount : record.mounts()) {
     if (mount.type == "bind" && mount.make_source) TRY(make_source(mount.source));
+    // Whoever is about to replace the content has seen that it is to be used, or is done.
+    if (mount.type == "volume") {
+      std::lock_guard wait(stores_.volumes.store().filling(mount.source));
+    }
     TRY_ASSIGN(VolumeSource source, mount_source(record, mount, true));
     sources.push_back(std::move(source));
   }

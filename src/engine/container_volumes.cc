@@ -43,14 +43,14 @@ Status fill_volume(volume::Store& store, const std::string& name, FdRef from) {
     // Its folder may be mounted, so it is the one to be filled.
     TRY_ASSIGN(Fd content, open_at(kCwd, store.path(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     Status copied = snapshot::copy_tree(from, content, draft.scratch);
-    store.drop_draft(name);
+    store.drop_draft(name, draft);
     return copied;
   }
   if (Status copied = snapshot::copy_tree(from, draft.tree, draft.scratch); !copied) {
-    store.drop_draft(name);
+    store.drop_draft(name, draft);
     return copied;
   }
-  auto placed = store.publish_draft(name, false);
+  auto placed = store.publish_draft(name, draft, false);
   // Somebody wrote there meanwhile: then it is not empty.
   if (!placed && placed.error().code() == Code::kFailedPrecondition) return {};
   return placed;
@@ -95,12 +95,12 @@ Status ContainersImpl::settle_mounts(ContainerRecord& record, std::vector<std::s
   }
   TRY(inherit_mounts(record, mounts));
   for (WantedMount& mount : mounts) {
-    if (mount.type != "volume") continue;
     if (!mount.subpath.empty() && !is_own_runtime(record.config.host.runtime)) {
       // By a path alone nobody can mount it without a race.
-      return fail(Code::kUnimplemented, cat("VolumeOptions.Subpath is not there with the runtime ",
+      return fail(Code::kUnimplemented, cat("subpaths of mounts are not there with the runtime ",
                                             quoted(record.config.host.runtime)));
     }
+    if (mount.type != "volume") continue;
     volume::Record wanted;
     if (auto more = asked.find(mount.destination); more != asked.end()) wanted = more->second;
     wanted.name = mount.source;

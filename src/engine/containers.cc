@@ -189,6 +189,15 @@ Status Containers::get_archive(std::string_view ref, std::string_view path, unpa
                                const std::function<void(const PathStat&)>& known) {
   return impl_->get_archive(ref, path, sink, known);
 }
+Status Containers::export_volume(std::string_view name, unpack::ByteSink& sink) const {
+  return impl_->export_volume(name, sink);
+}
+Status Containers::import_volume(const std::string& name, unpack::ByteSource& archive) {
+  return impl_->import_volume(name, archive);
+}
+Status Containers::copy_volume(const std::string& from, const std::string& to) {
+  return impl_->copy_volume(from, to);
+}
 Status Containers::put_archive(std::string_view ref, std::string_view path,
                                unpack::ByteSource& archive, const ArchivePutOptions& options) {
   return impl_->put_archive(ref, path, archive, options);

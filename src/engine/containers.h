@@ -105,6 +105,14 @@ class Containers {
   // on. `known` is called with its stat before the first byte.
   Status get_archive(std::string_view ref, std::string_view path, unpack::ByteSink& sink,
                      const std::function<void(const PathStat&)>& known);
+  // What is in a volume, as a tar stream; kNotFound as of Volumes::inspect.
+  Status export_volume(std::string_view name, unpack::ByteSink& sink) const;
+  // Makes a tar stream, packed or not, the content of a volume, which is made when it is not there.
+  // What was in it stays until all of the stream is written. kFailedPrecondition while a container
+  // that runs has the volume.
+  Status import_volume(const std::string& name, unpack::ByteSource& archive);
+  // The same with what is in another volume.
+  Status copy_volume(const std::string& from, const std::string& to);
   // Unpacks a tar stream, packed or not, into the folder at `path`.
   Status put_archive(std::string_view ref, std::string_view path, unpack::ByteSource& archive,
                      const ArchivePutOptions& options);

@@ -179,6 +179,9 @@ class ContainersImpl {
   Result<std::string> commit(std::string_view ref, const CommitOptions& options);
   Status export_root(std::string_view ref, unpack::ByteSink& sink);
   Result<PathStat> stat_path(std::string_view ref, std::string_view path);
+  Status export_volume(std::string_view name, unpack::ByteSink& sink) const;
+  Status import_volume(const std::string& name, unpack::ByteSource& archive);
+  Status copy_volume(const std::string& from, const std::string& to);
   Status get_archive(std::string_view ref, std::string_view path, unpack::ByteSink& sink,
                      const std::function<void(const PathStat&)>& known);
   Status put_archive(std::string_view ref, std::string_view path, unpack::ByteSource& archive,
@@ -226,6 +229,10 @@ class ContainersImpl {
   std::vector<std::string> volume_folders(const std::vector<WantedMount>& mounts) const;
   std::vector<Event> volume_events(const ContainerRecord& record, std::string_view action) const;
   bool is_own_runtime(const std::string& name) const;
+  // Images that are mounted: a view each, which goes with the container.
+  Status view_images(const ContainerRecord& record, std::vector<std::string>& made) const;
+  Result<VolumeSource> image_source(const ContainerRecord& record, const WantedMount& mount) const;
+  void drop_image_views(const ContainerRecord& record) const;
   // Of a row from before volumes had names.
   Status convert_volumes(ContainerRecord& record);
 
@@ -246,6 +253,12 @@ class ContainersImpl {
   void drop_volume_memory(const std::string& name) const;
   void drop_volume_memories(const ContainerRecord& record) const;
   void drop_stray_volume_memories() const;
+
+  // container_volume_content.cc
+  // Has `fill` make the content of a volume anew, and puts it in its place at once.
+  Status replace_content(const std::string& name,
+                         const std::function<Status(const volume::Store::Draft&)>& fill);
+  Status check_idle(const std::string& name) const;
 
   // container_start.cc; the caller holds `operation`.
   Status start_locked(Container& container);

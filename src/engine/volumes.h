@@ -49,11 +49,11 @@ class Volumes {
   static Status release(metadata::Transaction& transaction, std::string_view container, bool keep);
   // Removes what is left of a container that is gone; of all such with "", when none is on its way.
   void drop_forsaken(std::string_view container);
+  // Files are reclaimed beside what comes next.
+  void reclaim_later();
 
  private:
   VolumeInfo info_of(volume::Record record) const;
-  // Files are reclaimed beside what comes next.
-  void reclaim_later();
 
   volume::Store& store_;
   Events& events_;

@@ -18,7 +18,7 @@ namespace {
 constexpr unsigned kPassing = 0711;
 constexpr unsigned kContent = 0755;
 constexpr const char* kData = "_data";
-constexpr const char* kDraft = "_draft";
+constexpr std::string_view kDraft = "_draft.";
 constexpr const char* kTree = "tree";
 constexpr const char* kLayout = ".layout";
 constexpr int kOpen = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
@@ -94,26 +94,37 @@ bool Folders::drop_empty(std::string_view name) const {
 
 Result<Store::Draft> Folders::make_draft(std::string_view name) const {
   TRY_ASSIGN(Fd folder, open_at(root_, name, kOpen));
-  TRY(bury(folder, kDraft));
-  TRY_ASSIGN(Fd draft_folder, make_folder(folder, kDraft, 0700));
+  TRY_ASSIGN(std::string random, random_name());
   Store::Draft draft;
-  TRY_ASSIGN(draft.tree, make_folder(draft_folder, kTree, kContent));
-  TRY_ASSIGN(draft.scratch, make_folder(draft_folder, "scratch", 0700));
+  draft.name = cat(kDraft, random);
+  TRY_ASSIGN(Fd place, make_folder(folder, draft.name, 0700));
+  TRY_ASSIGN(draft.tree, make_folder(place, kTree, kContent));
+  TRY_ASSIGN(draft.scratch, make_folder(place, "scratch", 0700));
   return draft;
 }
 
-void Folders::drop_draft(std::string_view name) const {
+void Folders::drop_draft(std::string_view name, const std::string& draft) const {
   auto folder = open_at(root_, name, kOpen);
-  if (folder) std::ignore = bury(*folder, kDraft);
+  if (folder) std::ignore = bury(*folder, draft);
 }
 
-Status Folders::publish_draft(std::string_view name, bool replace) const {
+void Folders::drop_drafts(std::string_view name) const {
+  auto folder = open_at(root_, name, kOpen);
+  if (!folder) return;
+  auto names = list_dir(*folder);
+  if (!names) return;
+  for (const std::string& one : *names) {
+    if (one.starts_with(kDraft)) std::ignore = bury(*folder, one);
+  }
+}
+
+Status Folders::publish_draft(std::string_view name, const std::string& draft, bool replace) const {
   TRY_ASSIGN(Fd folder, open_at(root_, name, kOpen));
-  TRY_ASSIGN(Fd draft, open_at(folder, kDraft, kOpen));
+  TRY_ASSIGN(Fd place, open_at(folder, draft, kOpen));
   // With `replace` the two change places: at no time is there neither. Otherwise rename(2) takes
   // the place of an empty folder alone.
-  auto moved = move_folder(draft, kTree, folder, kData, replace ? RENAME_EXCHANGE : 0);
-  TRY(bury(folder, kDraft));
+  auto moved = move_folder(place, kTree, folder, kData, replace ? RENAME_EXCHANGE : 0);
+  TRY(bury(folder, draft));
   if (moved || (moved.error().sys_errno() != ENOTEMPTY && moved.error().sys_errno() != EEXIST)) {
     return moved;
   }

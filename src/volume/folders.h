@@ -15,7 +15,7 @@ namespace dhow::volume {
 
 // The folders of volumes, apart from what the database says of them.
 //   NAME/_data        content
-//   NAME/_draft       what is to become it, in tree/, and scratch/ for whoever makes that
+//   NAME/_draft.*     what is to become it, in tree/, and scratch/ for whoever makes that
 //   .trash/NAME       taken away by a transaction, which may not have come to its end
 //   .trash/.gone-*    forgotten for good, to be reclaimed
 //   .adopt/NAME       a folder from before there were rows, on its way
@@ -37,9 +37,10 @@ class Folders {
   // Removes a folder that holds nothing; false: it holds something.
   bool drop_empty(std::string_view name) const;
   Result<Store::Draft> make_draft(std::string_view name) const;
-  // Renames NAME/_draft/tree over NAME/_data; with `replace` what is there goes to the trash.
-  Status publish_draft(std::string_view name, bool replace) const;
-  void drop_draft(std::string_view name) const;
+  // Renames its tree/ over NAME/_data; with `replace` what is there goes to the trash.
+  Status publish_draft(std::string_view name, const std::string& draft, bool replace) const;
+  void drop_draft(std::string_view name, const std::string& draft) const;
+  void drop_drafts(std::string_view name) const;
 
   Result<std::vector<std::string>> list() const;
   Result<std::vector<std::string>> list_discarded() const;

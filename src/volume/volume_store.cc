@@ -140,7 +140,7 @@ Status Store::recover() {
   TRY(convert_old());
   for (const Record& row : rows) {
     if (!folders_->exists(row.name)) TRY(folders_->make(row.name));
-    folders_->drop_draft(row.name);
+    folders_->drop_drafts(row.name);
   }
   TRY_ASSIGN(rows, list());
   TRY_ASSIGN(std::vector<std::string> names, folders_->list());
@@ -292,10 +292,12 @@ std::string Store::path(std::string_view name) const { return cat(folders_->path
 Result<Store::Draft> Store::make_draft(std::string_view name) const {
   return folders_->make_draft(name);
 }
-Status Store::publish_draft(std::string_view name, bool replace) const {
-  return folders_->publish_draft(name, replace);
+Status Store::publish_draft(std::string_view name, const Draft& draft, bool replace) const {
+  return folders_->publish_draft(name, draft.name, replace);
 }
-void Store::drop_draft(std::string_view name) const { folders_->drop_draft(name); }
+void Store::drop_draft(std::string_view name, const Draft& draft) const {
+  folders_->drop_draft(name, draft.name);
+}
 Status Store::reclaim() const { return folders_->reclaim(); }
 
 std::mutex& Store::filling(std::string_view name) const {

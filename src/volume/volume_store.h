@@ -76,17 +76,18 @@ class Store {
   // The folder of its content.
   std::string path(std::string_view name) const;
   // Two empty folders beside the content, on the same file system: what is to become it, and one
-  // for whoever writes that. A draft that was there goes.
+  // for whoever writes that. What a death leaves of it goes with the next open().
   struct Draft {
+    std::string name;
     Fd tree;
     Fd scratch;
   };
   Result<Draft> make_draft(std::string_view name) const;
   // Puts the draft in the place of the content, at once. kFailedPrecondition, with the draft
   // removed, when there is content already and `replace` is not set.
-  Status publish_draft(std::string_view name, bool replace) const;
-  void drop_draft(std::string_view name) const;
-  // Held by whoever fills a volume, so that two don't at the same time.
+  Status publish_draft(std::string_view name, const Draft& draft, bool replace) const;
+  void drop_draft(std::string_view name, const Draft& draft) const;
+  // Held while a volume is filled, or its content replaced.
   std::mutex& filling(std::string_view name) const;
 
   // Removes what was taken away. One at a time.

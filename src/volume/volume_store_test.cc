@@ -218,26 +218,32 @@ TEST_F(VolumeStoreTest, TakesInWhatWasThereBeforeNames) {
 TEST_F(VolumeStoreTest, DraftsTakeTheirPlaceAtOnce) {
   create("data");
   auto fill = [&](const char* value) {
-    ASSERT_TRUE(store_->make_draft("data"));
-    std::ofstream(places() + "data/_draft/tree/file") << value;
+    Store::Draft draft = store_->make_draft("data").value();
+    std::ofstream(places() + "data/" + draft.name + "/tree/file") << value;
+    return draft;
   };
-  fill("first");
-  ASSERT_TRUE(store_->publish_draft("data", false));
+  auto folders = [&] {
+    return std::distance(fs::directory_iterator(places() + "data"), fs::directory_iterator());
+  };
+  ASSERT_TRUE(store_->publish_draft("data", fill("first"), false));
   EXPECT_EQ(text("data"), "first");
-  fill("second");
-  auto late = store_->publish_draft("data", false);
+  auto late = store_->publish_draft("data", fill("second"), false);
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code(), Code::kFailedPrecondition);
   EXPECT_EQ(text("data"), "first");
-  EXPECT_FALSE(fs::exists(places() + "data/_draft"));
-  fill("third");
-  ASSERT_TRUE(store_->publish_draft("data", true));
+  // Two at a time know nothing of one another.
+  Store::Draft other = fill("fourth");
+  ASSERT_TRUE(store_->publish_draft("data", fill("third"), true));
   EXPECT_EQ(text("data"), "third");
-  fill("dropped");
+  ASSERT_TRUE(store_->publish_draft("data", other, true));
+  EXPECT_EQ(text("data"), "fourth");
+  store_->drop_draft("data", fill("dropped"));
+  EXPECT_EQ(folders(), 1);
   // Its writer died.
+  fill("dropped");
   open();
-  EXPECT_FALSE(fs::exists(places() + "data/_draft"));
-  EXPECT_EQ(text("data"), "third");
+  EXPECT_EQ(folders(), 1);
+  EXPECT_EQ(text("data"), "fourth");
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class DaemonVolumeTest : public BusyboxTest {
  protected:
@@ -239,6 +240,61 @@ TEST_F(DaemonVolumeTest, OverlaysGoWithTheContainer) {
   EXPECT_EQ(read_file((folder_ / "below/file").string()).value_or(""), "below");
   EXPECT_EQ(text("data", "new"), "none");
   docker_output({"rm", "one"});
+}
+
+TEST_F(DaemonVolumeTest, MountsImages) {
+  make_image("image");
+  auto inside = [&](const std::string& options, const char* command) {
+    return run({"--rm", "--mount", cat("type=image,source=image,target=/i", options), "busybox",
+                "sh", "-c", command});
+  };
+  EXPECT_EQ(inside("", "cat /i/data/deep/file; touch /i/new 2>/dev/null || echo fixed").output,
+            "image\nfixed\n");
+  // The layers stay for as long as somebody has them mounted.
+  docker_output({"create", "--name", "one", "--network", "none", "--mount",
+                 "type=image,source=image,target=/i", "busybox", "cat", "/i/data/link"});
+  docker_output({"rmi", "-f", "image"});
+  ASSERT_EQ(stop_daemon(SIGKILL), 137);
+  ASSERT_NO_FATAL_FAILURE(start_daemon());
+  EXPECT_THAT(docker_output({"inspect", "-f", "{{json .Mounts}}", "one"}),
+              HasSubstr("\"Type\":\"image\""));
+  docker_output({"cp", "one:/i/data/deep/file", (folder_ / "out").string()});
+  EXPECT_EQ(read_file((folder_ / "out").string()).value_or(""), "image\n");
+  docker_output({"rm", "one"});
+  EXPECT_THAT(error_of({"create", "--pull", "never", "--mount", "type=image,source=none,target=/i",
+                        "busybox"}),
+              HasSubstr("No such image: none"));
+}
+
+TEST_F(DaemonVolumeTest, ComesAndGoesAsAWhole) {
+  run({"--rm", "-v", "data:/d", "busybox", "sh", "-c",
+       "mkdir /d/deep && echo one > /d/deep/file && chown 7:8 /d/deep && ln -s deep /d/link"});
+  auto request = [&](const std::string& line, const std::string& body = {}) {
+    return http(cat(line, " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ",
+                    body.size(), "\r\n\r\n", body));
+  };
+  EXPECT_THAT(request("POST /volumes/copy/copy?from=data"), HasSubstr("200 OK"));
+  auto look = [&](const char* volume) {
+    return run({"--rm", "-v", cat(volume, ":/d"), "busybox", "sh", "-c",
+                "ls /d; cat /d/link/file; stat -c %u:%g /d/deep"})
+        .output;
+  };
+  EXPECT_EQ(look("copy"), "deep\nlink\none\n7:8\n");
+  // An archive that breaks off leaves what was there.
+  EXPECT_THAT(request("PUT /volumes/copy/archive", "no archive"), Not(HasSubstr("200 OK")));
+  EXPECT_EQ(look("copy"), "deep\nlink\none\n7:8\n");
+  // The end of an archive alone: one without members.
+  EXPECT_THAT(request("PUT /volumes/copy/archive", std::string(1024, '\0')), HasSubstr("200 OK"));
+  EXPECT_EQ(run({"--rm", "-v", "copy:/d", "busybox", "ls", "/d"}).output, "");
+  EXPECT_THAT(request("GET /volumes/data/archive"),
+              AllOf(HasSubstr("application/x-tar"), HasSubstr("deep/file"), HasSubstr("one\n")));
+  EXPECT_THAT(request("GET /volumes/none/archive"), HasSubstr("get none: no such volume"));
+  start_sleeper("sleeper", {"-v", "copy:/d"});
+  EXPECT_THAT(request("POST /volumes/copy/copy?from=data"),
+              HasSubstr("volume copy is in use by the running container"));
+  docker_output({"rm", "-f", "sleeper"});
+  EXPECT_THAT(request("POST /volumes/copy/copy?from=data"), HasSubstr("200 OK"));
+  EXPECT_EQ(look("copy"), "deep\nlink\none\n7:8\n");
 }
 
 TEST_F(DaemonVolumeTest, MapsTheOwnersOfBinds) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // /volumes.
 #include "api/docker/door.h"
+#include "api/docker/lazy_sink.h"
 #include "api/docker/request_params.h"
 #include "api/docker/volume_json.h"
 #include "base/strings.h"
@@ -90,9 +91,37 @@ Status prune_volumes(const ExchangePtr& exchange, engine::Volumes& volumes) {
   return {};
 }
 
+// What docker has not: all of a volume at once.
+void add_content_routes(Router& router, const Services& services) {
+  router.add({.method = "GET",
+              .pattern = "/volumes/{}/archive",
+              .handler = [&services](const ExchangePtr& exchange, const Match& match) -> Status {
+                LazySink sink(*exchange, {200, "application/x-tar", {}, {}});
+                TRY(services.engine.containers().export_volume(match[0], sink));
+                return sink.finish();
+              }});
+  router.add({.method = "PUT",
+              .pattern = "/volumes/{}/archive",
+              .handler = [&services](const ExchangePtr& exchange, const Match& match) -> Status {
+                TRY(services.engine.containers().import_volume(match[0], exchange->body_stream()));
+                exchange->respond(Response::empty(200));
+                return {};
+              },
+              .streams_body = true});
+  router.add({.method = "POST",
+              .pattern = "/volumes/{}/copy",
+              .handler = [&services](const ExchangePtr& exchange, const Match& match) -> Status {
+                std::string from(exchange->query().get("from"));
+                TRY(services.engine.containers().copy_volume(from, match[0]));
+                exchange->respond(Response::empty(200));
+                return {};
+              }});
+}
+
 }  // namespace
 
 void add_volume_routes(Router& router, const Services& services) {
+  add_content_routes(router, services);
   router.add({.method = "GET",
               .pattern = "/volumes",
               .handler = [&services](const ExchangePtr& exchange, const Match&) {

@@ -163,6 +163,29 @@ Result<WantedMount> tmpfs_mount(const MountConfig& config) {
   return mount;
 }
 
+Status check_subpath(std::string_view type, std::string_view subpath) {
+  bool leaves = subpath.starts_with('/');
+  for (std::string_view part : split(subpath, '/')) leaves = leaves || part == "..";
+  if (!leaves) return {};
+  return invalid(cat("invalid mount config for type ", quoted(type),
+                     ": subpath must be a relative path within the ", type));
+}
+
+Result<WantedMount> image_mount(const MountConfig& config) {
+  WantedMount mount;
+  mount.type = "image";
+  mount.source = config.source;
+  if (config.source.empty()) {
+    return invalid("invalid mount config for type \"image\": field Source must not be empty");
+  }
+  if (config.bind_options) return extra_field("image", "BindOptions");
+  if (config.volume_options) return extra_field("image", "VolumeOptions");
+  if (config.tmpfs_options) return extra_field("image", "TmpfsOptions");
+  mount.subpath = config.image_subpath.value_or("");
+  TRY(check_subpath("image", mount.subpath));
+  return mount;
+}
+
 Result<WantedMount> volume_mount(const MountConfig& config) {
   WantedMount mount;
   mount.type = "volume";
@@ -184,13 +207,7 @@ Result<WantedMount> volume_mount(const MountConfig& config) {
           "invalid mount config for type \"volume\": must not set Subpath when using anonymous "
           "volumes");
     }
-    bool leaves = options.subpath.starts_with('/');
-    for (std::string_view part : split(options.subpath, '/')) leaves = leaves || part == "..";
-    if (leaves) {
-      return invalid(
-          "invalid mount config for type \"volume\": subpath must be a relative path within the "
-          "volume");
-    }
+    TRY(check_subpath("volume", options.subpath));
     mount.subpath = options.subpath;
   }
   if (options.driver_config) mount.driver = options.driver_config->name;
@@ -206,12 +223,12 @@ Result<WantedMount> parse_mount(const MountConfig& config, bool look) {
   } else if (config.type == "volume") {
     TRY_ASSIGN(mount, volume_mount(config));
   } else if (config.type == "image") {
-    return fail(Code::kUnimplemented, "HostConfig.Mounts: mounts of images are not built yet");
+    TRY_ASSIGN(mount, image_mount(config));
   } else {
     return invalid(cat("mount type unknown: ", quoted(config.type)));
   }
   TRY_ASSIGN(mount.destination, destination_of(config.target, config.type));
-  mount.read_only = config.read_only;
+  mount.read_only = config.read_only || config.type == "image";
   return mount;
 }
 

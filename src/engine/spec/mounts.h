@@ -29,7 +29,7 @@ struct WantedMount {
   std::vector<std::string> options;  // of tmpfs; of others those that the runtime gets as they are
   std::string mode;                  // as it was written, for inspect
   bool copy_up = true;               // of a volume: begins with what the image has there
-  std::string subpath;               // of a volume: the part of it that is mounted
+  std::string subpath;               // of a volume or image: the part of it that is mounted
   std::string driver;                // of a volume
   bool overlay = false;              // what is written goes with the container
   // The volume is one of Config.Volumes: everything else at that place goes before it.
@@ -37,8 +37,8 @@ struct WantedMount {
   bool operator==(const WantedMount&) const = default;
 };
 
-// Those of HostConfig.Binds, Mounts and Tmpfs, and of Config.Volumes, by destination. Image mounts
-// are kUnimplemented with the field's name; faults kInvalidArgument in docker's words. `look`: the
+// Those of HostConfig.Binds, Mounts and Tmpfs, and of Config.Volumes, by destination. Faults
+// are kInvalidArgument in docker's words. `look`: the
 // sources of Mounts have to be there.
 Result<std::vector<WantedMount>> wanted_mounts(const CreateConfig& config, bool look = true);
 
