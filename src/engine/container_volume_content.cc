@@ -22,7 +22,8 @@ Status ContainersImpl::export_volume(std::string_view name, unpack::ByteSink& si
   }
   TRY_ASSIGN(Fd folder, open_at(kCwd, source.path, O_RDONLY | O_DIRECTORY));
   unpack::TarWriter writer(sink);
-  TRY(TreeArchive(writer).add_all(folder));
+  // With the folder itself: whose it is matters as much as what is in it.
+  TRY(TreeArchive(writer).add(folder, ".", ".", 0));
   return writer.finish();
 }
 

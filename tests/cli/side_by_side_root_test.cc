@@ -260,6 +260,35 @@ TEST_F(SideBySideTest, TheEngineIsShownTheSame) {
   EXPECT_EQ(seen, "image import\n");
 }
 
+TEST_F(SideBySideTest, VolumesAreShownTheSame) {
+  TemporaryContainer remover([](auto words) { return docker(std::move(words)); }, "keeper");
+  same({"volume", "create", "--label", "a=1", "--label", "b", "-o", "type=tmpfs", "-o",
+        "device=tmpfs", "side-one"});
+  same({"volume", "create", "side-two"});
+  ASSERT_EQ(docker({"create", "--name", "keeper", "--network", "none", "-v", "side-two:/x", "cli:1",
+                    "true"})
+                .exit_code,
+            0);
+  same({"volume", "ls"});
+  same({"volume", "ls", "-q"});
+  same({"volume", "ls", "-q", "-f", "dangling=true", "-f", "name=side"});
+  same({"volume", "ls", "-f", "label=a=1"});
+  same({"volume", "ls", "-f", "nosuch=1"});
+  for (const char* format : {"json", "{{.Name}} {{.Driver}} {{.Scope}} {{.Labels}} {{.Mountpoint}}",
+                             "{{.Label \"a\"}} {{.Links}} {{.Size}}", "table {{.Name}}"}) {
+    same({"volume", "ls", "--format", format});
+  }
+  same({"volume", "inspect", "side-one", "side-two", "nosuch"});
+  same({"volume", "inspect", "-f", "{{.Options.type}} {{json .Labels}}", "side-one"});
+  same({"volume", "create", "x"});
+  same({"volume", "create", "-o", "nosuch=1", "side-three"});
+  same({"volume", "rm", "side-two"});
+  same({"inspect", "-f", "{{json .Mounts}}", "keeper"});
+  ASSERT_EQ(docker({"rm", "keeper"}).exit_code, 0);
+  same({"volume", "rm", "-f", "nosuch"});
+  ASSERT_EQ(dhow({"volume", "rm", "side-one", "side-two"}).exit_code, 0);
+}
+
 TEST_F(SideBySideTest, LifecyclesAreTheSame) {
   for (bool theirs : {true, false}) {
     auto call = [theirs](std::vector<std::string> words) {

@@ -77,8 +77,8 @@ class CrashTest : public ::testing::Test {
     for (Entries* entries : entries_) entries->clear();
     Truth truth = look_at(*daemon_);
     for (const std::string& id : truth.folders) {
-      std::ignore =
-          api_->call("DELETE", cat("/containers/", id), client::Query().add("force", "1"));
+      std::ignore = api_->call("DELETE", cat("/containers/", id),
+                               client::Query().add("force", "1").add("v", "1"));
     }
   }
 
@@ -166,8 +166,10 @@ TEST_F(CrashTest, KillsAtAnyMomentLoseAndLeaveNothing) {
   auto database = metadata::Database::open((daemon_->folder() / "root/dhow.db").string());
   ASSERT_TRUE(database.has_value()) << database.error().message();
   auto count = [&](metadata::Transaction& transaction) -> Status {
-    for (const char* question : {"SELECT count(*) FROM container",
-                                 "SELECT count(*) FROM lease WHERE id LIKE 'container/%'"}) {
+    for (const char* question :
+         {"SELECT count(*) FROM container", "SELECT count(*) FROM volume_use",
+          "SELECT count(*) FROM volume WHERE owner IS NOT NULL",
+          "SELECT count(*) FROM lease WHERE id LIKE 'container/%'"}) {
       TRY(transaction.query(question, {}, [&](const metadata::Row& row) -> Status {
         EXPECT_EQ(row.integer(0), 0) << question;
         return {};

@@ -7,6 +7,9 @@
 
 namespace dhow::crash_test {
 
+// Every container has this volume, and one without a name.
+inline constexpr const char* kSharedVolume = "shared";
+
 enum class Kind : std::uint8_t {
   kShort,       // prints its lines and ends
   kLong,        // goes on until it is stopped (code 5) or killed

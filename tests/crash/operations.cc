@@ -38,7 +38,8 @@ std::string command_of(const Entry& entry, bool slow) {
 
 std::string create_body(const Entry& entry, bool slow) {
   return cat(R"({"Image":"busybox","Cmd":["sh","-c",")", command_of(entry, slow),
-             R"("],"HostConfig":{"NetworkMode":"none","AutoRemove":)",
+             R"("],"Volumes":{"/anonymous":{}},"HostConfig":{"NetworkMode":"none","Binds":[")",
+             kSharedVolume, R"(:/named"],"AutoRemove":)",
              entry.kind == Kind::kAutoRemove ? "true" : "false", R"(,"RestartPolicy":{"Name":")",
              policy_of(entry.kind), R"("}}})");
 }
@@ -150,7 +151,7 @@ void User::remove(Entry& entry, bool force) {
   entry.removal_asked = true;
   if (force) entry.end_asked = true;
   client::Query query;
-  query.add_switch("force", force);
+  query.add_switch("force", force).add("v", "1");
   Answer answer = api_.call("DELETE", path_of(entry, ""), query);
   if (!answer.came) return;
   if (answer.good() || answer.status == 404) {

@@ -95,7 +95,14 @@ Truth look_at(const Daemon& daemon) {
   truth.runtime = names_below(state / "runtime");
   truth.folders = names_in(root / "containers");
   truth.snapshots = names_in(root / "snapshots/snapshots");
-  for (const char* name : {"snapshots/new", "snapshots/trash", "trash"}) {
+  for (const std::string& name : names_in(root / "volumes")) {
+    if (!name.starts_with('.')) truth.volumes.insert(name);
+    for (const std::string& one : names_in(root / "volumes" / name)) {
+      if (!name.starts_with('.') && one != "_data") truth.remains.insert(cat(name, "/", one));
+    }
+  }
+  for (const char* name :
+       {"snapshots/new", "snapshots/trash", "trash", "volumes/.trash", "volumes/.adopt"}) {
     for (const std::string& one : names_in(root / name)) {
       truth.remains.insert(cat(name, "/", one));
     }

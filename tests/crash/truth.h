@@ -28,6 +28,7 @@ struct Truth {
   Names snapshots;                                   // numbers below ROOT/snapshots/snapshots/
   Names remains;      // what is in the folders of unfinished and discarded things
   Names state_files;  // names in STATE/
+  Names volumes;      // names of volumes: ROOT/volumes/
 };
 
 Truth look_at(const Daemon& daemon);

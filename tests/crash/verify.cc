@@ -78,6 +78,11 @@ class Comparison {
       told.phase = state.find("Status").as_string().value_or("");
       told.pid = state.find("Pid").as_int64().value_or(0);
       told.code = static_cast<int>(state.find("ExitCode").as_int64().value_or(-1));
+      JsonValue mounts = inspected->root().find("Mounts");
+      if (mounts.size() != 2) say(id, cat("has ", mounts.size(), " mounts"));
+      for (std::size_t k = 0; k < mounts.size(); ++k) {
+        volumes_.insert(std::string(mounts.item(k).find("Name").as_string().value_or("")));
+      }
     }
     return true;
   }
@@ -151,8 +156,24 @@ class Comparison {
     }
   }
 
+  // One with a name stays, one without goes with its container.
+  void compare_volumes(const Truth& truth) {
+    Answer list = api_.get("/volumes", {});
+    auto document = oci::JsonDocument::parse(list.body);
+    if (!list.good() || !document) return say("volumes", cat("list: status ", list.status));
+    Names listed;
+    JsonValue volumes = document->root().find("Volumes");
+    for (std::size_t i = 0; i < volumes.size(); ++i) {
+      listed.insert(std::string(volumes.item(i).find("Name").as_string().value_or("")));
+    }
+    if (truth.volumes.contains(kSharedVolume)) volumes_.insert(kSharedVolume);
+    same("volume", listed, volumes_);
+    same("folder of a volume", truth.volumes, volumes_);
+  }
+
   void compare_with_truth() {
     Truth truth = look_at(daemon_);
+    compare_volumes(truth);
     Names all;
     Names living;
     for (const auto& [id, told] : told_) {
@@ -196,6 +217,7 @@ class Comparison {
   const std::size_t images_;
   ToldById told_;
   Names known_;
+  Names volumes_;  // of the containers
   std::vector<std::string> faults_;
 };
 

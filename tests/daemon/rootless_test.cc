@@ -70,5 +70,24 @@ TEST_F(RootlessDaemonTest, ContainersOutliveTheDaemon) {
   EXPECT_EQ(docker_output({"inspect", "-f", "{{.State.ExitCode}}", "one"}), "7");
 }
 
+TEST_F(RootlessDaemonTest, HasVolumes) {
+  output_of_run({"--name", "maker", "busybox", "sh", "-c",
+                 "mkdir /d && echo image > /d/file && "
+                 "chown 5:6 /d/file"});
+  docker_output({"commit", "maker", "made"});
+  EXPECT_EQ(output_of_run({"--rm", "-v", "data:/d", "made", "sh", "-c",
+                           "cat /d/file; stat -c %u:%g /d/file; echo more > /d/more"}),
+            "image\n5:6");
+  EXPECT_EQ(output_of_run({"--rm", "-v", "data:/x", "--mount",
+                           "type=volume,source=data,target=/p,volume-subpath=.", "busybox", "sh",
+                           "-c", "cat /x/more /p/more"}),
+            "more\nmore");
+  docker_output({"volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "memory"});
+  EXPECT_EQ(output_of_run({"--rm", "-v", "memory:/m", "busybox", "sh", "-c",
+                           "echo x > /m/file && cat /m/file"}),
+            "x");
+  EXPECT_EQ(docker_output({"volume", "rm", "data", "memory"}), "data\nmemory");
+}
+
 }  // namespace
 }  // namespace dhow::daemon_test

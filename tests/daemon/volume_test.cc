@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <fstream>
+#include <thread>
 
 #include "base/strings.h"
 #include "daemon/daemon_fixture.h"
@@ -288,6 +289,14 @@ TEST_F(DaemonVolumeTest, ComesAndGoesAsAWhole) {
   EXPECT_EQ(run({"--rm", "-v", "copy:/d", "busybox", "ls", "/d"}).output, "");
   EXPECT_THAT(request("GET /volumes/data/archive"),
               AllOf(HasSubstr("application/x-tar"), HasSubstr("deep/file"), HasSubstr("one\n")));
+  // There and back, with the owner and the mode of the volume's own folder.
+  run({"--rm", "-v", "data:/d", "busybox", "sh", "-c", "chown 9:10 /d && chmod 2750 /d"});
+  std::string answer = http("GET /volumes/data/archive HTTP/1.0\r\nHost: x\r\n\r\n");
+  std::string archive = answer.substr(std::min(answer.find("\r\n\r\n"), answer.size() - 4) + 4);
+  EXPECT_THAT(request("PUT /volumes/back/archive", archive), HasSubstr("200 OK"));
+  EXPECT_EQ(look("back"), "deep\nlink\none\n7:8\n");
+  EXPECT_EQ(run({"--rm", "-v", "back:/d", "busybox", "stat", "-c", "%u:%g %a", "/d"}).output,
+            "9:10 2750\n");
   EXPECT_THAT(request("GET /volumes/none/archive"), HasSubstr("get none: no such volume"));
   start_sleeper("sleeper", {"-v", "copy:/d"});
   EXPECT_THAT(request("POST /volumes/copy/copy?from=data"),
@@ -295,6 +304,45 @@ TEST_F(DaemonVolumeTest, ComesAndGoesAsAWhole) {
   docker_output({"rm", "-f", "sleeper"});
   EXPECT_THAT(request("POST /volumes/copy/copy?from=data"), HasSubstr("200 OK"));
   EXPECT_EQ(look("copy"), "deep\nlink\none\n7:8\n");
+}
+
+TEST_F(DaemonVolumeTest, AnImportThatIsKilledLeavesWhatWasThere) {
+  run({"--rm", "-v", "data:/d", "busybox", "sh", "-c", "echo before > /d/file"});
+  {
+    Fd client = connect();
+    // The head of a member, and not all of what it is to hold.
+    std::string part(512, '\0');
+    part.replace(0, 4, "file");
+    part.replace(100, 7, "0000644");
+    part.replace(124, 11, "00000100000");
+    part[156] = '0';
+    part.replace(257, 5, "ustar");
+    unsigned sum = 8 * ' ';
+    for (char c : part) sum += static_cast<unsigned char>(c);
+    std::string digits;
+    for (int shift = 15; shift >= 0; shift -= 3) {
+      digits.push_back(static_cast<char>('0' + ((sum >> shift) & 7)));
+    }
+    part.replace(148, 6, digits);
+    part[155] = ' ';
+    part += std::string(1024, 'x');
+    ASSERT_TRUE(write_all(client, cat("PUT /volumes/data/archive HTTP/1.1\r\nHost: x\r\n"
+                                      "Content-Length: 100000\r\n\r\n",
+                                      part)));
+    // It is written beside the volume.
+    auto drafts = [&] {
+      int count = 0;
+      for (const auto& entry : fs::directory_iterator(volumes() / "data")) {
+        count += fs::exists(entry.path() / "tree/file") ? 1 : 0;
+      }
+      return count;
+    };
+    while (drafts() == 0) std::this_thread::yield();
+    ASSERT_EQ(stop_daemon(SIGKILL), 137);
+  }
+  ASSERT_NO_FATAL_FAILURE(start_daemon());
+  EXPECT_EQ(text("data", "file"), "before\n");
+  EXPECT_EQ(std::distance(fs::directory_iterator(volumes() / "data"), fs::directory_iterator()), 1);
 }
 
 TEST_F(DaemonVolumeTest, MapsTheOwnersOfBinds) {
