@@ -238,7 +238,8 @@ class SpecBuilder {
     });
     for (std::size_t i : order) {
       spec_.mounts.push_back(spec_mount(input_.mounts[i], input_.volumes[i]));
-      if (input_.remap != nullptr && input_.mounts[i].type == "volume") {
+      bool is_ours = input_.mounts[i].type == "volume" || input_.mounts[i].type == "image";
+      if (input_.remap != nullptr && is_ours && spec_.mounts.back().type == "bind") {
         spec_.mounts.back().uid_mappings = input_.remap->uids;
         spec_.mounts.back().gid_mappings = input_.remap->gids;
       }
