@@ -59,7 +59,7 @@ void ContainersImpl::handle_exit(const ContainerPtr& container, std::uint64_t ru
 
 void ContainersImpl::drop_task(Container& container) {
   drop_shm(container.id);
-  drop_volume_memories(*container.record());
+  release_volumes(*container.record());
   auto removed = tasks_->remove(key(container.id));
   if (removed || removed.error().code() == Code::kNotFound) return;
   if (auto cleaned = tasks_->cleanup(key(container.id)); !cleaned) {

@@ -44,7 +44,10 @@ Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes
   bool has_volumes = std::ranges::any_of(
       record->mounts(), [](const WantedMount& mount) { return mount.type == "volume"; });
   workers_.cancel(container->restart_timer);
-  if (record->progress.has_task) TRY(tasks_->cleanup(key(container->id)));
+  if (record->progress.has_task) {
+    TRY(tasks_->cleanup(key(container->id)));
+    release_volumes(*record);
+  }
   drop_shm(container->id);
   TRY(stores_.database.write([&](metadata::Transaction& transaction) -> Status {
     TRY(ContainerRows(transaction, options_.name_space).remove(container->id));

@@ -225,7 +225,7 @@ void ContainersImpl::failed_start(Container& container, const Error& error) {
   ContainerRecord record = *container.record();
   record.progress.has_task = false;
   drop_shm(container.id);
-  drop_volume_memories(record);
+  release_volumes(record);
   ContainerState& state = record.progress.state;
   state.error = error.message();
   state.exit_code = code_of_failure(error.message());

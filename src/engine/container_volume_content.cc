@@ -46,6 +46,10 @@ Status ContainersImpl::replace_content(
   wanted.name = name;
   TRY(volume::check_name(name));
   TRY_ASSIGN(VolumeInfo volume, stores_.volumes.create(std::move(wanted)));
+  if (!Volumes::is_local(volume.record.driver)) {
+    return fail(Code::kUnimplemented,
+                cat("volume ", name, ": its content is the driver's (", volume.record.driver, ")"));
+  }
   TRY_ASSIGN(volume::LocalOptions options, volume::LocalOptions::parse(volume.record.options));
   if (!options.is_plain()) {
     return fail(Code::kUnimplemented,

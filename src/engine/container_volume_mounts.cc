@@ -91,6 +91,12 @@ Result<MountFd> mount_file_system(const VolumeSource& source) {
 Result<VolumeSource> ContainersImpl::volume_source(const WantedMount& mount, bool makes) const {
   volume::Store& store = stores_.volumes.store();
   TRY_ASSIGN(volume::Record record, store.get(mount.source));
+  if (!Volumes::is_local(record.driver)) {
+    TRY_ASSIGN(std::string place, stores_.volumes.path(record.name, record.driver));
+    if (!place.empty()) return VolumeSource{.type = {}, .path = std::move(place), .options = {}};
+    return fail(Code::kFailedPrecondition,
+                cat("volume ", record.name, " of the driver ", record.driver, " is not mounted"));
+  }
   TRY_ASSIGN(volume::LocalOptions local, volume::LocalOptions::parse(record.options));
   VolumeSource source;
   source.path = store.path(mount.source);
@@ -145,7 +151,9 @@ Result<VolumeSource> ContainersImpl::overlay_source(const ContainerRecord& recor
 Result<VolumeSource> ContainersImpl::mount_source(const ContainerRecord& record,
                                                   const WantedMount& mount, bool makes) const {
   VolumeSource source;
-  if (mount.type == "volume") {
+  if (mount.type == "volume" && makes && !Volumes::is_local(mount.driver)) {
+    TRY_ASSIGN(source.path, stores_.volumes.mount(mount.source, mount.driver, record.id));
+  } else if (mount.type == "volume") {
     TRY_ASSIGN(source, volume_source(mount, makes));
   }
   if (mount.type == "image") return image_source(record, mount);
@@ -194,9 +202,13 @@ void ContainersImpl::drop_volume_memory(const std::string& name) const {
   ::rmdir(place.c_str());
 }
 
-void ContainersImpl::drop_volume_memories(const ContainerRecord& record) const {
+void ContainersImpl::release_volumes(const ContainerRecord& record) const {
   for (const WantedMount& mount : record.mounts()) {
     if (mount.type != "volume") continue;
+    if (!Volumes::is_local(mount.driver)) {
+      stores_.volumes.unmount(mount.source, mount.driver, record.id);
+      continue;
+    }
     struct stat info{};
     if (::stat(volume_memory(mount.source).c_str(), &info) == 0) drop_volume_memory(mount.source);
   }

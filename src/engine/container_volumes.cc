@@ -120,16 +120,18 @@ std::vector<std::string> ContainersImpl::volume_folders(
     const std::vector<WantedMount>& mounts) const {
   std::vector<std::string> folders;
   for (const WantedMount& mount : mounts) {
-    folders.push_back(mount.type == "volume" ? stores_.volumes.store().path(mount.source)
-                                             : std::string());
+    bool is_here = mount.type == "volume" && Volumes::is_local(mount.driver);
+    folders.push_back(is_here ? stores_.volumes.store().path(mount.source) : std::string());
   }
   return folders;
 }
 
 Status ContainersImpl::fill_volumes(const ContainerRecord& record) const {
   const std::vector<WantedMount>& mounts = record.mounts();
+  // What a plugin has is its own to fill.
   auto wants = [](const WantedMount& mount) {
-    return mount.type == "volume" && mount.copy_up && mount.subpath.empty();
+    return mount.type == "volume" && Volumes::is_local(mount.driver) && mount.copy_up &&
+           mount.subpath.empty();
   };
   if (std::ranges::none_of(mounts, wants)) return {};
   TRY_ASSIGN(snapshot::MountPlan plan, plan_of(record));

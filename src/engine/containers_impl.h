@@ -251,7 +251,8 @@ class ContainersImpl {
   Status make_volume_memory(const std::string& place, const VolumeSource& source) const;
   // Unless a container that runs, or is about to, has it.
   void drop_volume_memory(const std::string& name) const;
-  void drop_volume_memories(const ContainerRecord& record) const;
+  // After its end: what is in memory goes, and plugins are told.
+  void release_volumes(const ContainerRecord& record) const;
   void drop_stray_volume_memories() const;
 
   // container_volume_content.cc

@@ -97,21 +97,77 @@ Event volume_event(std::string_view name, std::string_view driver, std::string a
 
 VolumeInfo Volumes::info_of(volume::Record record) const {
   VolumeInfo info;
-  info.mountpoint = store_.path(record.name);
+  info.mountpoint = is_local(record.driver)
+                        ? store_.path(record.name)
+                        : path(record.name, record.driver).value_or(std::string());
   info.users = store_.users(record.name).value_or(std::vector<std::string>());
   info.record = std::move(record);
   return info;
 }
 
-Result<VolumeInfo> Volumes::create(volume::Record wanted) {
+Result<VolumeInfo> Volumes::add(volume::Record wanted, bool has_driver) {
   TRY_ASSIGN(volume::Store::Created made,
-             store_.create(std::move(wanted),
-                           [](metadata::Transaction& transaction, const volume::Record& record) {
-                             return Events::append(
-                                 transaction, volume_event(record.name, record.driver, "create"));
-                           }));
+             store_.create(
+                 std::move(wanted),
+                 [](metadata::Transaction& transaction, const volume::Record& record) {
+                   return Events::append(transaction,
+                                         volume_event(record.name, record.driver, "create"));
+                 },
+                 has_driver));
   if (made.fresh) events_.notify();
   return info_of(std::move(made.record));
+}
+
+// The plugin knows it before its row is there: a death in between leaves one that the same request
+// finds again.
+Result<VolumeInfo> Volumes::create_by_plugin(volume::Record wanted) {
+  if (wanted.name.empty()) {
+    TRY_ASSIGN(wanted.name, volume::make_volume_name());
+    wanted.labels.emplace(volume::kAnonymousLabel, "");
+  }
+  TRY(volume::check_name(wanted.name));
+  // What is there, or in the way, needs no plugin.
+  if (store_.get(wanted.name)) return add(std::move(wanted), true);
+  std::string context = cat("create ", wanted.name);
+  TRY_ASSIGN(volume::Plugin plugin, [&]() -> Result<volume::Plugin> {
+    auto found = volume::Plugin::find(plugins_, wanted.driver);
+    if (!found) return fail(std::move(found).error().add_context(context));
+    return found;
+  }());
+  TRY_CONTEXT(plugin.create(wanted.name, wanted.options), context);
+  return add(std::move(wanted), true);
+}
+
+Result<VolumeInfo> Volumes::create(volume::Record wanted) {
+  if (is_local(wanted.driver)) return add(std::move(wanted), false);
+  return create_by_plugin(std::move(wanted));
+}
+
+Result<std::string> Volumes::mount(const std::string& name, const std::string& driver,
+                                   const std::string& container) const {
+  TRY_ASSIGN(volume::Plugin plugin, volume::Plugin::find(plugins_, driver));
+  return plugin.mount(name, container);
+}
+
+Result<std::string> Volumes::path(const std::string& name, const std::string& driver) const {
+  TRY_ASSIGN(volume::Plugin plugin, volume::Plugin::find(plugins_, driver));
+  return plugin.path(name);
+}
+
+void Volumes::unmount(const std::string& name, const std::string& driver,
+                      const std::string& container) const {
+  auto plugin = volume::Plugin::find(plugins_, driver);
+  Status done = plugin ? plugin->unmount(name, container)
+                       : Status(std::unexpected(std::move(plugin).error()));
+  if (!done) log::warning(cat("unmount the volume ", name, ": ", done.error().message()));
+}
+
+Status Volumes::remove_by_plugin(const volume::Record& record) {
+  TRY_ASSIGN(std::vector<std::string> users, store_.users(record.name));
+  // Then the store says so.
+  if (!users.empty()) return {};
+  TRY_ASSIGN(volume::Plugin plugin, volume::Plugin::find(plugins_, record.driver));
+  return plugin.remove(record.name);
 }
 
 Result<VolumeInfo> Volumes::inspect(std::string_view name) const {
@@ -127,13 +183,20 @@ Result<std::vector<VolumeInfo>> Volumes::list(const Filters& filters, bool size)
   for (volume::Record& record : records) {
     VolumeInfo info = info_of(std::move(record));
     if (!fits(info, filters, dangling)) continue;
-    if (size) info.size = size_of(info.mountpoint);
+    if (size) info.size = is_local(info.record.driver) ? size_of(info.mountpoint) : -1;
     volumes.push_back(std::move(info));
   }
   return volumes;
 }
 
 Status Volumes::remove(std::string_view name, bool force) {
+  if (auto record = store_.get(name); record && !is_local(record->driver)) {
+    // With `force` also one whose plugin is gone, as with docker.
+    Status gone = remove_by_plugin(*record);
+    if (!gone && !(force && gone.error().code() == Code::kNotFound)) {
+      return fail(std::move(gone).error().add_context(cat("remove ", name)));
+    }
+  }
   auto removed =
       store_.remove(name, [](metadata::Transaction& transaction, const volume::Record& record) {
         return Events::append(transaction, volume_event(record.name, record.driver, "destroy"));
@@ -156,7 +219,7 @@ Result<PruneAnswer> Volumes::prune(const Filters& filters) {
     if (!all.value_or(false) && !record.is_anonymous()) continue;
     VolumeInfo info = info_of(std::move(record));
     if (!fits(info, filters, true)) continue;
-    std::int64_t bytes = size_of(info.mountpoint);
+    std::int64_t bytes = is_local(info.record.driver) ? size_of(info.mountpoint) : 0;
     // Somebody took or removed it meanwhile.
     if (!remove(info.record.name, false)) continue;
     answer.reclaimed += std::max<std::int64_t>(bytes, 0);

@@ -11,6 +11,7 @@
 #include "engine/container_types.h"
 #include "engine/events.h"
 #include "engine/workers.h"
+#include "volume/plugin.h"
 #include "volume/volume_store.h"
 
 namespace dhow::engine {
@@ -28,9 +29,12 @@ struct VolumeInfo {
 // calls block on the disk. What is borrowed outlives it.
 class Volumes {
  public:
-  Volumes(volume::Store& store, Events& events) : store_(store), events_(events), workers_(1) {}
+  // `plugins`: folders with sockets of drivers.
+  Volumes(volume::Store& store, Events& events,
+          std::vector<std::string> plugins = {volume::kPluginFolder})
+      : store_(store), events_(events), plugins_(std::move(plugins)), workers_(1) {}
 
-  // As Store::create.
+  // As Store::create; other drivers than the local one are plugins, which are asked first.
   Result<VolumeInfo> create(volume::Record wanted);
   Result<VolumeInfo> inspect(std::string_view name) const;
   // Filters: dangling, driver, label, name. `size` measures what each takes.
@@ -43,6 +47,16 @@ class Volumes {
 
   // What containers need of it.
   volume::Store& store() { return store_; }
+  static bool is_local(const std::string& driver) {
+    return driver.empty() || driver == volume::kLocalDriver;
+  }
+  // Of a plugin's volume: where it is for that container, until it is unmounted for it.
+  Result<std::string> mount(const std::string& name, const std::string& driver,
+                            const std::string& container) const;
+  Result<std::string> path(const std::string& name, const std::string& driver) const;
+  // A failure is logged: nobody could do anything about it.
+  void unmount(const std::string& name, const std::string& driver,
+               const std::string& container) const;
   // In the transaction that makes a container's row, after it.
   static Status use(metadata::Transaction& transaction, const ContainerRecord& record);
   // In the one that removes it, after it.
@@ -54,9 +68,13 @@ class Volumes {
 
  private:
   VolumeInfo info_of(volume::Record record) const;
+  Result<VolumeInfo> create_by_plugin(volume::Record wanted);
+  Result<VolumeInfo> add(volume::Record wanted, bool has_driver);
+  Status remove_by_plugin(const volume::Record& record);
 
   volume::Store& store_;
   Events& events_;
+  const std::vector<std::string> plugins_;
   Workers workers_;
 };
 

@@ -70,12 +70,6 @@ Result<std::vector<std::string>> texts_of(Transaction& transaction, std::string_
   return texts;
 }
 
-Result<std::string> anonymous_name() {
-  TRY_ASSIGN(std::string first, random_name());
-  TRY_ASSIGN(std::string second, random_name());
-  return first + second;
-}
-
 bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
@@ -86,6 +80,12 @@ bool is_old_name(std::string_view name) {
 }
 
 }  // namespace
+
+Result<std::string> make_volume_name() {
+  TRY_ASSIGN(std::string first, random_name());
+  TRY_ASSIGN(std::string second, random_name());
+  return first + second;
+}
 
 Status check_name(std::string_view name) {
   if (name.size() == 1) {
@@ -177,15 +177,18 @@ Status Store::convert_old() const {
   return folders_->set_layout();
 }
 
-Result<Store::Created> Store::create(Record wanted, const Also& also) {
-  TRY(check_driver(wanted.name, wanted.driver));
-  if (wanted.driver.empty()) wanted.driver = kLocalDriver;
+Result<Store::Created> Store::create(Record wanted, const Also& also, bool has_driver) {
+  if (!has_driver) TRY(check_driver(wanted.name, wanted.driver));
+  // Whoever asks for none is content with what is there.
+  bool any_driver = wanted.driver.empty();
+  if (any_driver) wanted.driver = kLocalDriver;
   if (wanted.name.empty()) {
-    TRY_ASSIGN(wanted.name, anonymous_name());
+    TRY_ASSIGN(wanted.name, make_volume_name());
     wanted.labels.emplace(kAnonymousLabel, "");
   }
   TRY(check_name(wanted.name));
-  if (auto options = LocalOptions::parse(wanted.options); !options) {
+  bool is_local = wanted.driver == kLocalDriver;
+  if (auto options = LocalOptions::parse(wanted.options); is_local && !options) {
     return fail(options.error().code(),
                 cat("create ", wanted.name, ": ", options.error().message()));
   }
@@ -193,7 +196,7 @@ Result<Store::Created> Store::create(Record wanted, const Also& also) {
   Created made;
   TRY(database_.write([&](Transaction& transaction) -> Status {
     TRY_ASSIGN(std::optional<Record> there, find_volume(transaction, wanted.name));
-    if (there && there->driver != wanted.driver) {
+    if (there && !any_driver && there->driver != wanted.driver) {
       return fail(Code::kAlreadyExists,
                   cat("create ", wanted.name, ": conflict: volume name must be unique"));
     }

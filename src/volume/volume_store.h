@@ -56,7 +56,8 @@ class Store {
   // The same name again is success, with what is there; of another driver kAlreadyExists. A name
   // that can't be one, or options that the driver has not, are kInvalidArgument; an unknown driver
   // kNotFound. An empty name becomes 64 hexadecimal digits, and the volume an anonymous one.
-  Result<Created> create(Record wanted, const Also& also = {});
+  // `has_driver`: the caller has made out that the driver is there.
+  Result<Created> create(Record wanted, const Also& also = {}, bool has_driver = false);
   // Takes a folder in as the content of a new volume, by renaming; what is there stays. None at
   // `from` is success: then a death came between.
   Status adopt(Record wanted, const std::string& from);
@@ -73,7 +74,7 @@ class Store {
   // no container may be on its way.
   Result<std::vector<std::string>> forsaken(std::string_view owner) const;
 
-  // The folder of its content.
+  // The folder of its content, of the local driver.
   std::string path(std::string_view name) const;
   // Two empty folders beside the content, on the same file system: what is to become it, and one
   // for whoever writes that. What a death leaves of it goes with the next open().
@@ -110,6 +111,8 @@ class Store {
   mutable std::mutex filling_[kLocks];
 };
 
+// 64 hexadecimal digits that no other volume has.
+Result<std::string> make_volume_name();
 // Docker's rule for names of local volumes, in its words.
 Status check_name(std::string_view name);
 // The same for "" and a driver that is there.

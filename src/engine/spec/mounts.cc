@@ -316,7 +316,7 @@ MountPoint mount_point(const WantedMount& mount, const std::string& volume) {
   if (mount.type == "bind")
     point.propagation = mount.propagation.empty() ? "rprivate" : mount.propagation;
   if (mount.type == "volume") {
-    point.driver = "local";
+    point.driver = mount.driver;
     point.name = mount.source;
   }
   return point;

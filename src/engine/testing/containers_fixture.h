@@ -42,7 +42,8 @@ class ContainersTest : public ContentFixture {
     volume_store_ =
         volume::Store::open(options_.root + "/volumes", *database_, snapshot::remove_deep_tree)
             .value();
-    volumes_.emplace(*volume_store_, *events_);
+    volumes_.emplace(*volume_store_, *events_,
+                     std::vector<std::string>{options_.root + "/plugins"});
     for (const char* name : {"busybox", "hello"}) {
       auto loaded = load_builtin_image(*stores_, name, {images, "moby"});
       ASSERT_TRUE(loaded.has_value()) << loaded.error().message();
