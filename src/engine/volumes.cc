@@ -75,12 +75,28 @@ bool fits(const VolumeInfo& volume, const Filters& filters, std::optional<bool> 
   });
 }
 
+// What docker counts: the sizes of files, of one with several names once.
+class FileSizes final : public snapshot::TreeVisitor {
+ public:
+  Status file(FdRef, const std::string&, const struct stat& info) override {
+    if (info.st_nlink == 1 || linked_.emplace(info.st_ino).second) bytes_ += info.st_size;
+    return {};
+  }
+  Status enter(FdRef, const std::string&, const struct stat&) override { return {}; }
+  Status leave(FdRef, const std::string&, const struct stat&) override { return {}; }
+  std::int64_t bytes() const { return bytes_; }
+
+ private:
+  std::int64_t bytes_ = 0;
+  std::set<ino_t> linked_;
+};
+
 // -1: it can't be told.
 std::int64_t size_of(const std::string& path) {
   auto folder = open_at(kCwd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!folder) return -1;
-  auto usage = snapshot::measure_tree(*folder);
-  return usage ? usage->bytes : -1;
+  FileSizes sizes;
+  return snapshot::walk_tree(*folder, sizes) ? sizes.bytes() : -1;
 }
 
 }  // namespace

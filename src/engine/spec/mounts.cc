@@ -34,23 +34,31 @@ std::unexpected<Error> extra_field(std::string_view type, std::string_view field
                      " must not be specified"));
 }
 
-Status parse_mode(std::string_view text, std::string_view spec, WantedMount& out) {
+// What a part of a mode says something about; docker takes one of each at most. "": nothing known.
+std::string_view mode_kind(std::string_view part) {
+  if (part == "ro" || part == "rw") return "access";
+  if (part == "z" || part == "Z") return "label";
+  if (part == "nocopy") return "copy";
+  if (part == "cached" || part == "delegated" || part == "consistent") return "consistency";
+  if (part == "O") return "overlay";
+  if (part == "idmap" || part.starts_with("idmap=")) return "owners";
+  return is_propagation(part) ? "propagation" : "";
+}
+
+Status parse_mode(std::string_view text, WantedMount& out) {
   out.mode = text;
+  std::vector<std::string_view> kinds;
   for (std::string_view part : split(text, ',')) {
-    if (part == "ro") {
-      out.read_only = true;
-    } else if (is_propagation(part)) {
-      out.propagation = part;
-    } else if (part == "nocopy") {
-      out.copy_up = false;
-    } else if (part == "O") {
-      out.overlay = true;
-    } else if (part == "idmap" || part.starts_with("idmap=")) {
-      out.options.emplace_back(part);
-    } else if (part != "rw" && part != "z" && part != "Z" && part != "cached" &&
-               part != "delegated" && part != "consistent") {
-      return invalid(cat("invalid volume specification: '", spec, "': invalid mode: ", text));
+    std::string_view kind = mode_kind(part);
+    if (kind.empty() || std::ranges::find(kinds, kind) != kinds.end()) {
+      return invalid(cat("invalid mode: ", text));
     }
+    kinds.push_back(kind);
+    if (part == "ro") out.read_only = true;
+    if (kind == "propagation") out.propagation = part;
+    if (kind == "copy") out.copy_up = false;
+    if (kind == "overlay") out.overlay = true;
+    if (kind == "owners") out.options.emplace_back(part);
   }
   return {};
 }
@@ -79,6 +87,22 @@ Status add(Wanted& all, WantedMount mount) {
   return {};
 }
 
+Status settle_bind(const std::vector<std::string_view>& parts, WantedMount& mount) {
+  bool is_volume = !parts[0].starts_with('/');
+  mount.type = is_volume ? "volume" : "bind";
+  TRY_ASSIGN(mount.destination, destination_of(parts[1], mount.type));
+  if (is_volume) {
+    if (!mount.propagation.empty()) return extra_field("volume", "BindOptions");
+    mount.source = parts[0];
+    if (mount.mode.empty()) mount.mode = kDefaultMode;
+    return {};
+  }
+  if (!mount.copy_up) return extra_field("bind", "VolumeOptions");
+  mount.source = clean_path(parts[0]);
+  mount.make_source = true;
+  return {};
+}
+
 Result<WantedMount> parse_bind(const std::string& spec) {
   std::vector<std::string_view> parts = split(spec, ':');
   WantedMount mount;
@@ -88,19 +112,10 @@ Result<WantedMount> parse_bind(const std::string& spec) {
     return mount;
   }
   if (parts.size() > 3 || parts[0].empty()) return bad_spec(spec);
-  if (parts.size() == 3) TRY(parse_mode(parts[2], spec, mount));
-  bool is_volume = !parts[0].starts_with('/');
-  mount.type = is_volume ? "volume" : "bind";
-  TRY_ASSIGN(mount.destination, destination_of(parts[1], mount.type));
-  if (is_volume) {
-    if (!mount.propagation.empty()) return extra_field("volume", "BindOptions");
-    mount.source = parts[0];
-    if (mount.mode.empty()) mount.mode = kDefaultMode;
-    return mount;
+  if (parts.size() == 3) TRY(parse_mode(parts[2], mount));
+  if (auto settled = settle_bind(parts, mount); !settled) {
+    return invalid(cat("invalid volume specification: '", spec, "': ", settled.error().message()));
   }
-  if (!mount.copy_up) return extra_field("bind", "VolumeOptions");
-  mount.source = clean_path(parts[0]);
-  mount.make_source = true;
   return mount;
 }
 
@@ -225,7 +240,8 @@ Result<WantedMount> parse_mount(const MountConfig& config, bool look) {
   } else if (config.type == "image") {
     TRY_ASSIGN(mount, image_mount(config));
   } else {
-    return invalid(cat("mount type unknown: ", quoted(config.type)));
+    return invalid(
+        cat("invalid mount config for type ", quoted(config.type), ": mount type unknown"));
   }
   TRY_ASSIGN(mount.destination, destination_of(config.target, config.type));
   mount.read_only = config.read_only || config.type == "image";
@@ -263,6 +279,9 @@ Result<std::vector<WantedMount>> wanted_mounts(const CreateConfig& config, bool 
   for (const auto& [path, options] : host.tmpfs) {
     WantedMount mount;
     mount.type = "tmpfs";
+    if (!path.starts_with('/')) {
+      return invalid(cat("invalid mount path: '", path, "' mount path must be absolute"));
+    }
     TRY_ASSIGN(mount.destination, destination_of(path, "tmpfs"));
     mount.options = {"noexec", "nosuid", "nodev"};
     for (std::string_view option : split(options, ',')) {

@@ -177,7 +177,16 @@ TEST_F(SpecTest, MountsWhatIsAskedFor) {
   for (auto [request, code, words] :
        std::initializer_list<std::tuple<const char*, Code, const char*>>{
            {R"({"HostConfig": {"Binds": ["data:/x:rshared"]}})", Code::kInvalidArgument,
-            "field BindOptions must not be specified"},
+            "invalid volume specification: 'data:/x:rshared': invalid mount config for type "
+            "\"volume\": field BindOptions must not be specified"},
+           {R"({"HostConfig": {"Binds": ["/a:/b:ro,rw"]}})", Code::kInvalidArgument,
+            "invalid mode: ro,rw"},
+           {R"({"HostConfig": {"Binds": ["/a:/b:z,Z"]}})", Code::kInvalidArgument,
+            "invalid mode: z,Z"},
+           {R"({"HostConfig": {"Mounts": [{"Type": "foo", "Target": "/b"}]}})",
+            Code::kInvalidArgument, "invalid mount config for type \"foo\": mount type unknown"},
+           {R"({"HostConfig": {"Tmpfs": {"run": ""}}})", Code::kInvalidArgument,
+            "invalid mount path: 'run' mount path must be absolute"},
            {R"({"HostConfig": {"Binds": ["/data:/x:nocopy"]}})", Code::kInvalidArgument,
             "field VolumeOptions must not be specified"},
            {R"({"HostConfig": {"Mounts": [{"Type": "volume", "Source": "v", "Target": "/x",
