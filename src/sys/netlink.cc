@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <cerrno>
 #include <net/if.h>
 
@@ -88,9 +89,18 @@ NetlinkRequest& NetlinkRequest::attribute_number(std::uint16_t type, std::uint32
   return attribute(type, {reinterpret_cast<const char*>(&number), sizeof number});
 }
 
+NetlinkRequest& NetlinkRequest::attribute_network_order(std::uint16_t type, std::uint32_t number) {
+  return attribute_number(type, htonl(number));
+}
+
 NetlinkRequest& NetlinkRequest::attribute_text(std::uint16_t type, std::string_view text) {
   std::string terminated(text);
   return attribute(type, {terminated.c_str(), terminated.size() + 1});
+}
+
+NetlinkRequest& NetlinkRequest::attributes_of(const NetlinkRequest& other) {
+  bytes_.append(other.bytes_, sizeof(struct nlmsghdr), std::string::npos);
+  return *this;
 }
 
 std::size_t NetlinkRequest::begin_nested(std::uint16_t type) {
@@ -150,13 +160,50 @@ Status NetlinkSocket::send(NetlinkRequest& request, unsigned flags) {
   start.nlmsg_flags = static_cast<std::uint16_t>(start.nlmsg_flags | NLM_F_REQUEST | flags);
   start.nlmsg_seq = ++sequence_;
   memcpy(request.bytes_.data(), &start, sizeof start);
+  return send_bytes(request.bytes_);
+}
+
+Status NetlinkSocket::send_bytes(const std::string& bytes) {
   struct sockaddr_nl kernel{};
   kernel.nl_family = AF_NETLINK;
-  while (::sendto(fd_.get(), request.bytes_.data(), request.bytes_.size(), 0,
+  while (::sendto(fd_.get(), bytes.data(), bytes.size(), 0,
                   reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel) < 0) {
     if (errno != EINTR) return fail_errno(errno, "send netlink request");
   }
   return {};
+}
+
+Status NetlinkSocket::transact(std::vector<NetlinkRequest> requests) {
+  std::string all;
+  const std::uint32_t first = sequence_ + 1;
+  for (NetlinkRequest& request : requests) {
+    struct nlmsghdr start{};
+    memcpy(&start, request.bytes_.data(), sizeof start);
+    start.nlmsg_len = static_cast<std::uint32_t>(request.bytes_.size());
+    start.nlmsg_flags = static_cast<std::uint16_t>(start.nlmsg_flags | NLM_F_REQUEST |
+                                                   (request.is_silent_ ? 0 : NLM_F_ACK));
+    start.nlmsg_seq = ++sequence_;
+    memcpy(request.bytes_.data(), &start, sizeof start);
+    all += request.bytes_;
+  }
+  TRY(send_bytes(all));
+  // The kernel has done it all when send returns, and has answered.
+  Status result;
+  while (true) {
+    ssize_t got = ::recv(fd_.get(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) return result;
+    if (got < 0) return fail_errno(errno, "receive netlink answer");
+    std::string_view rest(buffer_.data(), static_cast<std::size_t>(got));
+    struct nlmsghdr start{};
+    while (read_value(rest, start)) {
+      if (start.nlmsg_len < sizeof start || start.nlmsg_len > rest.size()) break;
+      std::string_view payload = rest.substr(sizeof start, start.nlmsg_len - sizeof start);
+      rest.remove_prefix(std::min(aligned(start.nlmsg_len), rest.size()));
+      bool counts = start.nlmsg_type == NLMSG_ERROR && start.nlmsg_seq - first < requests.size();
+      if (counts && result) result = error_in(payload, start.nlmsg_flags);
+    }
+  }
 }
 
 Result<bool> NetlinkSocket::receive(std::vector<NetlinkMessage>& answer, bool& torn) {

@@ -27,8 +27,19 @@ class NetlinkRequest {
   }
   NetlinkRequest& attribute(std::uint16_t type, std::string_view bytes);
   NetlinkRequest& attribute_number(std::uint16_t type, std::uint32_t number);
+  // In the order of the network, as nf_tables wants numbers.
+  NetlinkRequest& attribute_network_order(std::uint16_t type, std::uint32_t number);
   // With the NUL at the end that the kernel wants of names.
   NetlinkRequest& attribute_text(std::uint16_t type, std::string_view text);
+
+  // All attributes of another request, which has no header of a family.
+  NetlinkRequest& attributes_of(const NetlinkRequest& other);
+
+  // It is sent without asking for an answer: what frames a batch of nfnetlink has none.
+  NetlinkRequest& silent() {
+    is_silent_ = true;
+    return *this;
+  }
 
   // Attributes between the two calls are inside of one of `type`; end_nested gets what begin_nested
   // returned.
@@ -40,6 +51,7 @@ class NetlinkRequest {
   NetlinkRequest& append(const void* data, std::size_t size);
 
   std::string bytes_;
+  bool is_silent_ = false;
 };
 
 struct NetlinkMessage {
@@ -76,12 +88,17 @@ class NetlinkSocket {
   Result<std::vector<NetlinkMessage>> request(NetlinkRequest request);
   // As request, of which nothing but success is of interest.
   Status execute(NetlinkRequest request);
+  // Sends the requests in one go, for which the kernel asks where they are one transaction
+  // (nfnetlink's batches), and which is less to wait for anywhere. Those of a family without
+  // transactions are done in their order, also after one that failed. The first failure.
+  Status transact(std::vector<NetlinkRequest> requests);
   // All messages of a dump; one that the kernel marks as torn is asked for again.
   Result<std::vector<NetlinkMessage>> dump(const NetlinkRequest& request);
 
  private:
   explicit NetlinkSocket(Fd fd) : fd_(std::move(fd)) {}
   Status send(NetlinkRequest& request, unsigned flags);
+  Status send_bytes(const std::string& bytes);
   // True at the end of the answer. `torn` is set by an interrupted dump.
   Result<bool> receive(std::vector<NetlinkMessage>& answer, bool& torn);
 

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "network/address.h"
+#include "network/nft.h"
+
+namespace dhow::network {
+
+struct FirewallBridge {
+  std::string name;
+  bool masquerade = true;  // what leaves gets the host's address
+  bool internal = false;   // nothing leaves, and nothing comes in
+};
+
+struct FirewallPort {
+  Ip4 host;                   // 0.0.0.0: every address of the host
+  std::uint8_t protocol = 6;  // IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
+  std::uint16_t host_port = 0;
+  Ip4 target;
+  std::uint16_t target_port = 0;
+};
+
+// All that the table is to hold.
+struct FirewallState {
+  std::vector<FirewallBridge> bridges;
+  std::vector<FirewallPort> ports;
+  // Forwarding was off before us: what is neither from nor to a container stays unforwarded.
+  bool guards_forwarding = false;
+};
+
+// The table of nf_tables that is ours alone (docs/networks.md has its rules). Rules are made once;
+// a network or a port is an element of a set, so what a container costs does not grow with how many
+// there are. Whatever is found in another state than expected is made anew from the whole truth, in
+// one transaction: no packet sees a half. Thread safe; calls block on the kernel.
+class Firewall {
+ public:
+  // `truth` gives what the table is to hold; it is called by the methods below, under the lock.
+  Firewall(std::string table, std::function<FirewallState()> truth)
+      : table_(std::move(table)), truth_(std::move(truth)) {}
+
+  // What is added or removed is in the truth, or no more in it, when this is called.
+  Status add_bridge(const FirewallBridge& bridge);
+  Status remove_bridge(const FirewallBridge& bridge);
+  Status add_ports(const std::vector<FirewallPort>& ports);
+  Status remove_ports(const std::vector<FirewallPort>& ports);
+  // Makes the table anew.
+  Status rebuild();
+  // Takes the table away; none is success.
+  Status remove();
+
+ private:
+  Status change(nft::Batch batch);
+  Status rebuild_locked();
+
+  std::mutex mutex_;
+  const std::string table_;
+  const std::function<FirewallState()> truth_;
+};
+
+}  // namespace dhow::network

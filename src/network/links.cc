@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "network/links.h"
+
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <net/if.h>
+
+#include "base/strings.h"
+
+namespace dhow::network {
+namespace {
+
+NetlinkRequest link_request(std::uint16_t type, unsigned flags, int index, unsigned set_flags) {
+  NetlinkRequest request(type, static_cast<std::uint16_t>(flags));
+  struct ifinfomsg header{};
+  header.ifi_family = AF_UNSPEC;
+  header.ifi_index = index;
+  header.ifi_flags = set_flags;
+  header.ifi_change = set_flags;
+  request.header(header);
+  return request;
+}
+
+NetlinkRequest address_request(int index, const Address4& address) {
+  NetlinkRequest request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+  struct ifaddrmsg header{};
+  header.ifa_family = AF_INET;
+  header.ifa_prefixlen = static_cast<unsigned char>(address.bits);
+  header.ifa_scope = RT_SCOPE_UNIVERSE;
+  header.ifa_index = static_cast<unsigned>(index);
+  request.header(header);
+  request.attribute(IFA_LOCAL, address.address.bytes());
+  request.attribute(IFA_ADDRESS, address.address.bytes());
+  if (address.bits < 31) request.attribute(IFA_BROADCAST, address.subnet().last().bytes());
+  return request;
+}
+
+Ip4 read_address(std::string_view bytes) {
+  Ip4 out;
+  for (char byte : bytes.substr(0, 4)) {
+    out.value = out.value << 8 | static_cast<unsigned char>(byte);
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<Links> Links::open() {
+  TRY_ASSIGN(NetlinkSocket socket, NetlinkSocket::open(NETLINK_ROUTE));
+  return Links(std::move(socket));
+}
+
+Result<std::optional<LinkInfo>> Links::find(std::string_view name) {
+  NetlinkRequest request = link_request(RTM_GETLINK, 0, 0, 0);
+  request.attribute_text(IFLA_IFNAME, name);
+  auto answer = socket_.request(std::move(request));
+  if (!answer) {
+    if (answer.error().sys_errno() == ENODEV) return std::optional<LinkInfo>();
+    return fail(std::move(answer).error().add_context(cat("find interface ", quoted(name))));
+  }
+  for (const NetlinkMessage& message : *answer) {
+    auto header = message.header<struct ifinfomsg>();
+    if (message.type != RTM_NEWLINK || !header) continue;
+    LinkInfo info;
+    info.index = header->ifi_index;
+    info.is_up = (header->ifi_flags & IFF_UP) != 0;
+    if (auto nested = message.attribute(sizeof *header, IFLA_LINKINFO)) {
+      if (auto kind = find_netlink_attribute(*nested, IFLA_INFO_KIND)) {
+        info.kind = kind->substr(0, kind->find('\0'));
+      }
+    }
+    return std::optional(std::move(info));
+  }
+  return std::optional<LinkInfo>();
+}
+
+Status Links::make_bridge(std::string_view name, std::uint32_t mtu) {
+  NetlinkRequest request = link_request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, 0);
+  request.attribute_text(IFLA_IFNAME, name);
+  if (mtu != 0) request.attribute_number(IFLA_MTU, mtu);
+  std::size_t info = request.begin_nested(IFLA_LINKINFO);
+  request.attribute_text(IFLA_INFO_KIND, "bridge");
+  request.end_nested(info);
+  TRY_CONTEXT(socket_.execute(std::move(request)), cat("make the bridge ", quoted(name)));
+  return {};
+}
+
+Status Links::make_veth(const VethPlan& plan, FdRef space) {
+  NetlinkRequest request = link_request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, IFF_UP);
+  request.attribute_text(IFLA_IFNAME, plan.outside);
+  request.attribute_number(IFLA_MASTER, static_cast<std::uint32_t>(plan.bridge));
+  if (plan.mtu != 0) request.attribute_number(IFLA_MTU, plan.mtu);
+  std::size_t info = request.begin_nested(IFLA_LINKINFO);
+  request.attribute_text(IFLA_INFO_KIND, "veth");
+  std::size_t data = request.begin_nested(IFLA_INFO_DATA);
+  std::size_t peer = request.begin_nested(VETH_INFO_PEER);
+  request.header(ifinfomsg{});
+  request.attribute_text(IFLA_IFNAME, plan.inside);
+  request.attribute(IFLA_ADDRESS, plan.mac);
+  if (plan.mtu != 0) request.attribute_number(IFLA_MTU, plan.mtu);
+  request.attribute_number(IFLA_NET_NS_FD, static_cast<std::uint32_t>(space.get()));
+  request.end_nested(peer);
+  request.end_nested(data);
+  request.end_nested(info);
+  TRY_CONTEXT(socket_.execute(std::move(request)),
+              cat("make the interfaces ", quoted(plan.outside), " and ", quoted(plan.inside)));
+  if (!plan.isolated && !plan.hairpin) return {};
+  NetlinkRequest port = link_request(RTM_NEWLINK, 0, 0, 0);
+  port.attribute_text(IFLA_IFNAME, plan.outside);
+  std::size_t of_port = port.begin_nested(IFLA_LINKINFO);
+  port.attribute_text(IFLA_INFO_SLAVE_KIND, "bridge");
+  std::size_t slave = port.begin_nested(IFLA_INFO_SLAVE_DATA);
+  constexpr char kOn = 1;
+  if (plan.isolated) port.attribute(IFLA_BRPORT_ISOLATED, {&kOn, 1});
+  if (plan.hairpin) port.attribute(IFLA_BRPORT_MODE, {&kOn, 1});
+  port.end_nested(slave);
+  port.end_nested(of_port);
+  TRY_CONTEXT(socket_.execute(std::move(port)), cat("set up the port ", quoted(plan.outside), " of the bridge"));
+  return {};
+}
+
+Status Links::add_address(int index, const Address4& address) {
+  TRY_CONTEXT(socket_.execute(address_request(index, address)),
+              cat("add the address ", address.address.text()));
+  return {};
+}
+
+Status Links::set_up(int index) {
+  TRY_CONTEXT(socket_.execute(link_request(RTM_NEWLINK, 0, index, IFF_UP)), "bring an interface up");
+  return {};
+}
+
+Status Links::add_address_and_set_up(int index, const Address4& address) {
+  std::vector<NetlinkRequest> requests;
+  requests.push_back(address_request(index, address));
+  requests.push_back(link_request(RTM_NEWLINK, 0, index, IFF_UP));
+  TRY_CONTEXT(socket_.transact(std::move(requests)),
+              cat("bring an interface up with the address ", address.address.text()));
+  return {};
+}
+
+Status Links::add_default_route(int index, Ip4 gateway) {
+  NetlinkRequest request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+  struct rtmsg header{};
+  header.rtm_family = AF_INET;
+  header.rtm_table = RT_TABLE_MAIN;
+  header.rtm_protocol = RTPROT_BOOT;
+  header.rtm_scope = RT_SCOPE_UNIVERSE;
+  header.rtm_type = RTN_UNICAST;
+  request.header(header);
+  request.attribute(RTA_GATEWAY, gateway.bytes());
+  request.attribute_number(RTA_OIF, static_cast<std::uint32_t>(index));
+  TRY_CONTEXT(socket_.execute(std::move(request)),
+              cat("set the default route by ", gateway.text()));
+  return {};
+}
+
+Status Links::remove(std::string_view name) {
+  NetlinkRequest request = link_request(RTM_DELLINK, 0, 0, 0);
+  request.attribute_text(IFLA_IFNAME, name);
+  auto done = socket_.execute(std::move(request));
+  if (done || done.error().sys_errno() == ENODEV) return {};
+  return fail(std::move(done).error().add_context(cat("remove interface ", quoted(name))));
+}
+
+Result<std::vector<Subnet4>> Links::routes() {
+  NetlinkRequest request(RTM_GETROUTE, 0);
+  struct rtmsg wanted{};
+  wanted.rtm_family = AF_INET;
+  request.header(wanted);
+  TRY_ASSIGN(std::vector<NetlinkMessage> answer, socket_.dump(request));
+  std::vector<Subnet4> result;
+  for (const NetlinkMessage& message : answer) {
+    auto header = message.header<struct rtmsg>();
+    if (message.type != RTM_NEWROUTE || !header || header->rtm_family != AF_INET) continue;
+    if (header->rtm_table != RT_TABLE_MAIN || header->rtm_dst_len == 0) continue;
+    auto target = message.attribute(sizeof *header, RTA_DST);
+    if (target && target->size() == 4) {
+      result.push_back({read_address(*target), static_cast<int>(header->rtm_dst_len)});
+    }
+  }
+  return result;
+}
+
+Result<std::vector<Address4>> Links::addresses(int index) {
+  NetlinkRequest request(RTM_GETADDR, 0);
+  struct ifaddrmsg wanted{};
+  wanted.ifa_family = AF_INET;
+  request.header(wanted);
+  TRY_ASSIGN(std::vector<NetlinkMessage> answer, socket_.dump(request));
+  std::vector<Address4> result;
+  for (const NetlinkMessage& message : answer) {
+    auto header = message.header<struct ifaddrmsg>();
+    if (message.type != RTM_NEWADDR || !header) continue;
+    if (header->ifa_index != static_cast<unsigned>(index)) continue;
+    auto local = message.attribute(sizeof *header, IFA_LOCAL);
+    if (local && local->size() == 4) {
+      result.push_back({read_address(*local), static_cast<int>(header->ifa_prefixlen)});
+    }
+  }
+  return result;
+}
+
+}  // namespace dhow::network

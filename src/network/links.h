@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "network/address.h"
+#include "sys/fd.h"
+#include "sys/netlink.h"
+
+namespace dhow::network {
+
+struct LinkInfo {
+  int index = 0;
+  bool is_up = false;
+  std::string kind;  // "bridge", "veth"; "" for hardware
+};
+
+// A pair of interfaces that is to be made: one end in a bridge here, the other in a container.
+struct VethPlan {
+  std::string outside;  // its name here
+  int bridge = 0;       // index of the bridge
+  std::string inside;   // its name there, as "eth0"
+  std::string mac;      // six bytes, of the inner end
+  std::uint32_t mtu = 0;
+  bool isolated = false;  // no frames to and from others that are isolated
+  bool hairpin = false;   // frames may go back to where they are from
+};
+
+// Interfaces, addresses and routes of one network namespace: that of the thread which opened it
+// (rtnetlink(7)). Blocking; not thread safe. Failures name the interface and the kernel's reason.
+class Links {
+ public:
+  static Result<Links> open();
+
+  // None: there is no interface of that name.
+  Result<std::optional<LinkInfo>> find(std::string_view name);
+  // Makes a bridge that is down. kAlreadyExists: the name is taken.
+  Status make_bridge(std::string_view name, std::uint32_t mtu);
+  // Makes both ends with everything that can be said at once; the outer one is up then.
+  Status make_veth(const VethPlan& plan, FdRef space);
+  Status add_address(int index, const Address4& address);
+  Status set_up(int index);
+  // In one message: the address, and the interface up.
+  Status add_address_and_set_up(int index, const Address4& address);
+  Status add_default_route(int index, Ip4 gateway);
+  // None is success.
+  Status remove(std::string_view name);
+  // Where the routes of the main table lead, but for the default one.
+  Result<std::vector<Subnet4>> routes();
+  // The addresses of an interface.
+  Result<std::vector<Address4>> addresses(int index);
+
+ private:
+  explicit Links(NetlinkSocket socket) : socket_(std::move(socket)) {}
+
+  NetlinkSocket socket_;
+};
+
+}  // namespace dhow::network

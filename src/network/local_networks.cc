@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "network/local_networks.h"
+
+#include <algorithm>
+
+#include "base/hasher.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "metadata/lease_store.h"
+#include "sys/random_name.h"
+
+namespace dhow::network {
+namespace {
+
+constexpr std::string_view kUnusable = "this engine has no right to make networks";
+
+bool is_predefined(std::string_view name) {
+  return name == "bridge" || name == "host" || name == "none" || name == "default";
+}
+
+// The same on each machine, as nobody makes them.
+NetworkRecord builtin(std::string_view name, std::string_view driver) {
+  NetworkRecord record;
+  record.id = std::string(digest_of(cat("dhow network ", name)).hex());
+  record.name = name;
+  record.driver = driver;
+  return record;
+}
+
+// 172.17.0.0/16, or else one of as many addresses.
+std::vector<SubnetPool> pools_of_default() {
+  std::vector<SubnetPool> pools;
+  for (auto [base, bits] : {std::pair("172.17.0.0/16", 16), std::pair("172.18.0.0/15", 16),
+                            std::pair("172.20.0.0/14", 16), std::pair("172.24.0.0/13", 16),
+                            std::pair("192.168.0.0/16", 20)}) {
+    pools.push_back({*parse_subnet4(base), bits});
+  }
+  return pools;
+}
+
+}  // namespace
+
+LocalNetworks::LocalNetworks(NetworksOptions options, metadata::Database& database)
+    : options_(std::move(options)),
+      database_(database),
+      firewall_(options_.table, [this] { return truth(); }) {}
+
+Result<std::unique_ptr<LocalNetworks>> LocalNetworks::open(NetworksOptions options,
+                                                           metadata::Database& database) {
+  std::unique_ptr<LocalNetworks> networks(new LocalNetworks(std::move(options), database));
+  for (auto [name, driver] : {std::pair("host", "host"), std::pair("none", "null")}) {
+    networks->add_memory(builtin(name, driver));
+  }
+  if (!networks->options_.usable) return networks;
+  TRY(networks->load());
+  TRY(networks->make_default());
+  return networks;
+}
+
+void LocalNetworks::add_memory(NetworkRecord record) {
+  Network network;
+  network.pool = AddressPool(record.subnet, record.range.value_or(record.subnet));
+  if (record.has_addresses()) {
+    network.pool.take(record.gateway);
+    for (const auto& [name, address] : record.auxiliary) network.pool.take(address);
+  }
+  std::string id = record.id;
+  network.record = std::move(record);
+  networks_.insert_or_assign(std::move(id), std::move(network));
+}
+
+Status LocalNetworks::load() {
+  std::vector<NetworkRecord> records;
+  std::vector<Endpoint> endpoints;
+  TRY(database_.read([&](metadata::Transaction& transaction) -> Status {
+    Rows rows(transaction, options_.name_space);
+    TRY_ASSIGN(records, rows.networks());
+    TRY_ASSIGN(endpoints, rows.endpoints());
+    return {};
+  }));
+  for (NetworkRecord& record : records) add_memory(std::move(record));
+  for (Endpoint& endpoint : endpoints) {
+    networks_[endpoint.network].pool.take(endpoint.address);
+    std::string container = endpoint.container;
+    wired_[container].push_back({std::move(endpoint), false});
+  }
+  for (auto& [container, wired] : wired_) {
+    std::ranges::sort(wired, {}, [](const Wired& one) { return one.endpoint.inside; });
+  }
+  return {};
+}
+
+// Its subnet may turn out to be taken when the bridge is made: then another is chosen.
+Status LocalNetworks::make_default() {
+  for (const auto& [id, network] : networks_) {
+    if (network.record.is_default()) return {};
+  }
+  NetworkRecord record;
+  TRY_ASSIGN(std::string half, random_name());
+  TRY_ASSIGN(std::string other_half, random_name());
+  record.id = half + other_half;
+  record.name = "bridge";
+  record.created = metadata::now();
+  record.bridge = options_.bridge;
+  record.options = {{"com.docker.network.bridge.default_bridge", "true"},
+                    {"com.docker.network.bridge.enable_icc", "true"},
+                    {"com.docker.network.bridge.enable_ip_masquerade", "true"},
+                    {"com.docker.network.bridge.host_binding_ipv4", "0.0.0.0"},
+                    {"com.docker.network.bridge.name", record.bridge}};
+  if (options_.mtu != 0) record.options["com.docker.network.driver.mtu"] = cat(options_.mtu);
+  if (!options_.address.empty()) {
+    auto address = parse_address4(options_.address);
+    if (!address || address->bits > 30) {
+      return fail(Code::kInvalidArgument,
+                  cat("bip ", quoted(options_.address), ": not an address with its subnet"));
+    }
+    record.subnet = address->subnet();
+    record.gateway = address->address;
+  } else {
+    record.chosen = true;
+    std::vector<Subnet4> others;
+    for (const auto& [id, network] : networks_) {
+      if (network.record.has_addresses()) others.push_back(network.record.subnet);
+    }
+    TRY_ASSIGN(record.subnet, choose_subnet(pools_of_default(), others));
+    record.gateway = {record.subnet.base.value + 1};
+  }
+  TRY(database_.write([&](metadata::Transaction& transaction) {
+    return Rows(transaction, options_.name_space).insert(record);
+  }));
+  add_memory(std::move(record));
+  return {};
+}
+
+Result<NetworkRecord> LocalNetworks::create(const NewNetwork& wanted) {
+  if (!options_.usable) return fail(Code::kUnimplemented, std::string(kUnusable));
+  if (is_predefined(wanted.name)) {
+    return fail(Code::kPermissionDenied,
+                cat("operation is not permitted on predefined ", wanted.name, " network"));
+  }
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+  if (wanted.name.find_first_not_of(kPlain) != std::string::npos || wanted.name.empty() ||
+      std::string_view("_.-").find(wanted.name.front()) != std::string_view::npos) {
+    return fail(Code::kInvalidArgument,
+                cat("invalid network name: ", quoted(wanted.name),
+                    ": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"));
+  }
+  TRY_ASSIGN(NetworkRecord record, record_of(wanted));
+  record.created = metadata::now();
+  auto written = database_.write([&](metadata::Transaction& transaction) {
+    return Rows(transaction, options_.name_space).insert(record);
+  });
+  if (!written) {
+    if (written.error().code() != Code::kAlreadyExists) return fail(std::move(written).error());
+    return fail(Code::kAlreadyExists, cat("network with name ", wanted.name, " already exists"));
+  }
+  std::lock_guard lock(mutex_);
+  add_memory(record);
+  return record;
+}
+
+Result<NetworkRecord> LocalNetworks::remove(std::string_view ref) {
+  TRY_ASSIGN(NetworkRecord record, find(ref));
+  if (is_predefined(record.name)) {
+    return fail(Code::kPermissionDenied,
+                cat(record.name, " is a pre-defined network and cannot be removed"));
+  }
+  std::vector<Endpoint> endpoints = endpoints_of_network(record.id);
+  if (!endpoints.empty()) {
+    std::vector<std::string> users;
+    for (const Endpoint& endpoint : endpoints) {
+      users.push_back(cat("name:", quoted(endpoint.name), " id:",
+                          quoted(endpoint.id.substr(0, 12))));
+    }
+    return fail(Code::kPermissionDenied,
+                cat("error while removing network: network ", record.name, " has active endpoints (",
+                    join(users, ", "), ")"));
+  }
+  TRY(drop_bridge(record));
+  auto written = database_.write([&](metadata::Transaction& transaction) {
+    return Rows(transaction, options_.name_space).remove(record.id);
+  });
+  if (!written) {
+    // A container has come while the bridge went; it makes another.
+    if (written.error().code() != Code::kFailedPrecondition) {
+      return fail(std::move(written).error());
+    }
+    return fail(Code::kPermissionDenied, cat("error while removing network: network ", record.name,
+                                             " has active endpoints"));
+  }
+  std::lock_guard lock(mutex_);
+  networks_.erase(record.id);
+  return record;
+}
+
+Result<NetworkRecord> LocalNetworks::find(std::string_view ref) const {
+  std::lock_guard lock(mutex_);
+  if (auto found = networks_.find(ref); found != networks_.end()) return found->second.record;
+  std::string_view name = ref == "default" ? "bridge" : ref;
+  const NetworkRecord* by_prefix = nullptr;
+  bool is_ambiguous = false;
+  for (const auto& [id, network] : networks_) {
+    if (network.record.name == name) return network.record;
+    if (ref.empty() || !id.starts_with(ref)) continue;
+    is_ambiguous = by_prefix != nullptr;
+    by_prefix = &network.record;
+  }
+  if (is_ambiguous) {
+    return fail(Code::kInvalidArgument,
+                cat("network ", ref, " is ambiguous (several networks found)"));
+  }
+  if (by_prefix != nullptr) return *by_prefix;
+  return fail(Code::kNotFound, cat("network ", ref, " not found"));
+}
+
+Result<NetworkRecord> LocalNetworks::by_id(const std::string& id) const {
+  std::lock_guard lock(mutex_);
+  auto found = networks_.find(id);
+  if (found == networks_.end()) return fail(Code::kNotFound, cat("network ", id, " not found"));
+  return found->second.record;
+}
+
+std::vector<NetworkRecord> LocalNetworks::list() const {
+  std::vector<NetworkRecord> result;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [id, network] : networks_) result.push_back(network.record);
+  }
+  std::ranges::sort(result, {}, &NetworkRecord::name);
+  return result;
+}
+
+std::vector<Endpoint> LocalNetworks::endpoints_of_network(std::string_view id) const {
+  std::vector<Endpoint> result;
+  std::lock_guard lock(mutex_);
+  for (const auto& [container, wired] : wired_) {
+    for (const Wired& one : wired) {
+      if (one.endpoint.network == id) result.push_back(one.endpoint);
+    }
+  }
+  return result;
+}
+
+std::vector<Endpoint> LocalNetworks::endpoints_of_container(std::string_view id) const {
+  std::vector<Endpoint> result;
+  std::lock_guard lock(mutex_);
+  auto found = wired_.find(id);
+  if (found == wired_.end()) return result;
+  for (const Wired& one : found->second) result.push_back(one.endpoint);
+  return result;
+}
+
+}  // namespace dhow::network

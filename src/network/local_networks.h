@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "metadata/database.h"
+#include "network/address_pool.h"
+#include "network/firewall.h"
+#include "network/links.h"
+#include "network/record.h"
+#include "sys/fd.h"
+
+namespace dhow::network {
+
+struct NetworksOptions {
+  std::string name_space = "moby";
+  std::string state;          // folder that lasts until the next boot
+  std::string bridge;         // interface of the default network
+  std::string table;          // of nf_tables
+  std::string address;        // of that interface, "172.17.0.1/16"; "": one that is free
+  std::vector<SubnetPool> pools;  // of networks that don't say; empty: docker's, in /24s
+  std::uint32_t mtu = 0;      // 0: the kernel's
+  // The kernel lets us make networks; else there are "host" and "none" alone.
+  bool usable = true;
+};
+
+struct NewSubnet {
+  std::string subnet;
+  std::string range;
+  std::string gateway;
+  TextMap auxiliary;
+};
+
+// What is asked of a network that is to be made (POST /networks/create).
+struct NewNetwork {
+  std::string name;
+  std::string driver;  // "": "bridge"
+  std::string scope;
+  bool internal = false;
+  bool attachable = false;
+  bool ingress = false;
+  bool config_only = false;
+  std::string config_from;
+  std::optional<bool> ipv4;
+  std::optional<bool> ipv6;
+  std::string ipam_driver;
+  std::vector<NewSubnet> subnets;
+  TextMap ipam_options;
+  TextMap options;
+  TextMap labels;
+};
+
+// How a container wants to be in a network.
+struct Join {
+  std::string network;  // id
+  std::optional<Ip4> address;
+  std::string mac;
+  std::string inside;  // name of the interface; "": eth0 and so on
+  std::int64_t priority = 0;
+};
+
+struct AttachRequest {
+  std::string container;
+  std::string name;
+  std::vector<Join> joins;
+  std::vector<PortWish> ports;
+};
+
+// A network namespace that is ready for a container. It lives as long as the descriptor, and then
+// as long as there are processes in it.
+struct Attachment {
+  Fd space;
+  std::vector<Endpoint> endpoints;
+};
+
+// The networks of one engine: rows in the database, and what stands for them in the kernel: a
+// bridge for each network that is in use, a pair of interfaces for each endpoint, one table of
+// nf_tables. Rows are written before and removed after what they stand for, so whatever a death of
+// the process leaves is found by the rows and settled by settle(). The database is borrowed. Thread
+// safe; calls block on the database and the kernel. Errors are in docker's words.
+class LocalNetworks {
+ public:
+  // Reads the rows, and makes that of the default network when there is none.
+  static Result<std::unique_ptr<LocalNetworks>> open(NetworksOptions options,
+                                                     metadata::Database& database);
+
+  // Makes a network's row; the kernel hears of it with its first container.
+  Result<NetworkRecord> create(const NewNetwork& wanted);
+  // kPermissionDenied for one that is in use or is always there.
+  Result<NetworkRecord> remove(std::string_view ref);
+  // By id, name, or the beginning of an id. kNotFound.
+  Result<NetworkRecord> find(std::string_view ref) const;
+  std::vector<NetworkRecord> list() const;
+  std::vector<Endpoint> endpoints_of_network(std::string_view id) const;
+  // In the order of their interfaces.
+  std::vector<Endpoint> endpoints_of_container(std::string_view id) const;
+
+  // Makes a namespace with an interface for each join. One default route, by the join with the
+  // highest priority; published ports lead to the same. All of it or nothing.
+  Result<Attachment> attach(const AttachRequest& request);
+  // Takes away all that attach and connect have made for the container.
+  void detach(const std::string& container);
+  // Adds an interface to a container that runs; `space` is its network namespace.
+  Result<Endpoint> connect(const std::string& container, const std::string& name, const Join& wanted,
+                        FdRef space);
+  // kNotFound when the container is not in it.
+  Status disconnect(const std::string& container, const std::string& network);
+
+  // Once, after it is known which containers run: what belongs to others goes, and for those it is
+  // made sure that all is there.
+  void settle(const std::set<std::string>& running);
+
+  bool is_usable() const { return options_.usable; }
+
+ private:
+  LocalNetworks(NetworksOptions options, metadata::Database& database);
+  struct Network {
+    NetworkRecord record;
+    AddressPool pool;
+    // Its bridge is there and known to the firewall.
+    bool is_made = false;
+  };
+  struct Wired {
+    Endpoint endpoint;
+    // It is being taken away: the firewall is to know it no more.
+    bool is_leaving = false;
+  };
+
+  // local_networks.cc
+  Status make_default();
+  Status load();
+  void add_memory(NetworkRecord record);
+  FirewallState truth() const;
+
+  // new_network.cc
+  Result<NetworkRecord> record_of(const NewNetwork& wanted) const;
+  Result<Subnet4> choose_subnet(const std::vector<SubnetPool>& pools,
+                                const std::vector<Subnet4>& others) const;
+
+  // local_bridge.cc
+  Result<int> ensure_bridge(Links& links, const std::string& network);
+  Status make_bridge(Links& links, NetworkRecord& record);
+  Status rechoose(Links& links, NetworkRecord& record);
+  Status enable_forwarding();
+  // No network is in use: what the table is still needed for.
+  Status rest_firewall();
+  Status drop_bridge(const NetworkRecord& record);
+
+  // local_attach.cc
+  Result<Endpoint> plan(const std::string& container, const std::string& name, const Join& wanted,
+                        std::size_t number);
+  Status add_rows(const std::vector<Endpoint>& endpoints);
+  Status wire(const Endpoint& endpoint, FdRef space, Links& here, Links& there);
+  Status publish(const Endpoint& endpoint);
+  void unwire(const std::vector<Endpoint>& endpoints);
+  Result<NetworkRecord> by_id(const std::string& id) const;
+
+  const NetworksOptions options_;
+  metadata::Database& database_;
+
+  mutable std::mutex mutex_;  // guards the members below; not held while the kernel is asked
+  std::map<std::string, Network, std::less<>> networks_;  // by id
+  std::map<std::string, std::vector<Wired>, std::less<>> wired_;  // by container
+  PortTable ports_;
+
+  std::mutex bridge_mutex_;  // one bridge is made at a time
+  Firewall firewall_;
+};
+
+// Docker's pools, in subnets of 254 addresses: more than three thousand of them.
+std::vector<SubnetPool> default_pools();
+
+}  // namespace dhow::network

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "network/name_space.h"
+
+#include <fcntl.h>
+#include <sched.h>
+
+#include <cerrno>
+#include <exception>
+#include <thread>
+
+#include "base/strings.h"
+
+namespace dhow::network {
+namespace {
+
+// A thread that has left its namespace is of no use for anything else.
+Status in_own_thread(const std::function<Status()>& work) {
+  Status status;
+  try {
+    std::thread([&] { status = work(); }).join();
+  } catch (const std::exception& exception) {
+    return fail(Code::kResourceExhausted, cat("start a thread: ", exception.what()));
+  }
+  return status;
+}
+
+}  // namespace
+
+Result<Fd> make_name_space(const std::function<Status()>& inside) {
+  Fd space;
+  TRY(in_own_thread([&]() -> Status {
+    if (::unshare(CLONE_NEWNET) != 0) return fail_errno(errno, "make a network namespace");
+    TRY_ASSIGN(space, open_at(kCwd, "/proc/thread-self/ns/net", O_RDONLY));
+    return inside();
+  }));
+  return space;
+}
+
+Status run_in_name_space(FdRef space, const std::function<Status()>& inside) {
+  return in_own_thread([&]() -> Status {
+    if (::setns(space.get(), CLONE_NEWNET) != 0) {
+      return fail_errno(errno, "enter a network namespace");
+    }
+    return inside();
+  });
+}
+
+}  // namespace dhow::network

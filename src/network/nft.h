@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "sys/netlink.h"
+
+// The messages of nf_tables (linux/netfilter/nf_tables.h), as far as we have a use for them: one
+// table of the family inet. What the kernel does with them is described in nft(8).
+namespace dhow::network::nft {
+
+// Where a packet is when a chain sees it: NF_INET_* of linux/netfilter.h, which can't be included
+// beside netinet/in.h.
+enum class Hook : std::uint32_t { kPrerouting, kInput, kForward, kOutput, kPostrouting };
+
+// The expressions of a rule, in order: they load registers, compare them, and end in a verdict. A
+// comparison that does not hold ends the rule.
+class Rule {
+ public:
+  enum class Name { kIncoming, kOutgoing };
+
+  explicit Rule(std::string chain) : chain_(std::move(chain)) {}
+
+  Rule& ip4();
+  // The interface's name is in the set, or not in it.
+  Rule& name_in(Name which, std::string_view set, bool inverted = false);
+  // Both names together are in the set.
+  Rule& names_in(std::string_view set);
+  // Source and target address together are in the set.
+  Rule& addresses_in(std::string_view set);
+  // The source or target address is of 127.0.0.0/8.
+  Rule& from_loopback();
+  Rule& to_loopback();
+  // The target is an address of this host.
+  Rule& to_this_host();
+  Rule& established();
+  // Its target was changed by a dnat.
+  Rule& redirected();
+  // The target becomes what the map has for (address, protocol, port), or for (protocol, port).
+  Rule& dnat_by_address(std::string_view map);
+  Rule& dnat_by_port(std::string_view map);
+  Rule& masquerade();
+  Rule& accept();
+  Rule& drop();
+  Rule& jump(std::string_view chain);
+
+ private:
+  friend class Batch;
+
+  Rule& meta(std::uint32_t key, std::uint32_t to);
+  Rule& payload(std::uint32_t base, std::uint32_t offset, std::uint32_t size, std::uint32_t to);
+  Rule& compare(std::string_view value, bool equal);
+  Rule& lookup(std::string_view set, std::optional<std::uint32_t> to, bool inverted);
+  Rule& dnat(std::string_view map);
+  Rule& verdict(std::int32_t code, std::string_view chain = {});
+  Rule& connection(std::uint32_t key, std::uint32_t bits);
+
+  std::string chain_;
+  // Each writes itself into an open list of expressions.
+  std::vector<std::pair<std::string, NetlinkRequest>> parts_;
+};
+
+// An element of a set, or with `data` of a map; in the kernel's own form.
+struct Element {
+  std::string key;
+  std::string data;
+};
+
+struct Set {
+  std::string name;
+  std::uint32_t key_type = 0;  // of nft(8), so that it shows them right
+  std::uint32_t key_size = 0;  // bytes
+  std::uint32_t data_type = 0;
+  std::uint32_t data_size = 0;  // 0: no map
+  bool host_order = false;      // for nft(8): the key is one number or text of the machine
+};
+
+struct Chain {
+  std::string name;
+  const char* type = nullptr;  // "filter" or "nat"; none: it is only jumped to
+  Hook hook = Hook::kPrerouting;
+  std::int32_t priority = 0;
+};
+
+// Changes of one table that the kernel makes all at once or not at all.
+class Batch {
+ public:
+  explicit Batch(std::string table) : table_(std::move(table)) {}
+
+  // One that is there is left as it is.
+  void add_table();
+  void remove_table();
+  void add_chain(const Chain& chain);
+  void add_set(const Set& set);
+  void add_rule(const Rule& rule);
+  // Elements that are there already with the same data are left as they are.
+  void add_elements(std::string_view set, const std::vector<Element>& elements);
+  // Each has to be there.
+  void remove_elements(std::string_view set, const std::vector<Element>& elements);
+
+  bool is_empty() const { return requests_.empty(); }
+  // In the network namespace of the calling thread. kUnimplemented where the kernel has no
+  // nf_tables.
+  Status commit();
+
+ private:
+  NetlinkRequest message(std::uint32_t type, std::uint16_t flags) const;
+
+  std::string table_;
+  std::uint32_t set_ids_ = 0;
+  std::vector<NetlinkRequest> requests_;
+};
+
+// Names of interfaces as sets have them: filled up with zeros.
+std::string name_key(std::string_view name);
+
+}  // namespace dhow::network::nft

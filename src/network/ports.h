@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "network/address.h"
+#include "sys/fd.h"
+
+namespace dhow::network {
+
+// A port of a container that is to be reached at the host.
+struct PortWish {
+  std::string protocol = "tcp";  // "tcp", "udp", "sctp"
+  std::uint16_t container_port = 0;
+  Ip4 host;                 // 0.0.0.0: all addresses
+  std::uint16_t first = 0;  // of the host's ports, the first that is free; 0: any
+  std::uint16_t last = 0;
+};
+
+// One that is: what a PortWish came to.
+struct PublishedPort {
+  std::string protocol;
+  std::uint16_t container_port = 0;
+  Ip4 host;
+  std::uint16_t host_port = 0;
+  bool operator==(const PublishedPort&) const = default;
+};
+
+std::uint8_t protocol_number(std::string_view protocol);
+
+// Who has which port of the host. Each is held by a socket that is bound, for as long as this
+// process lives, so that others are told that it is taken; traffic never comes to that socket, as
+// it is redirected before. Not thread safe.
+class PortTable {
+ public:
+  // All of them or none. kResourceExhausted in docker's words, with the name of who has the port.
+  Result<std::vector<PublishedPort>> take(const std::string& owner,
+                                          const std::vector<PortWish>& wishes);
+  // Those of an owner who has had them since before this process. The table has them when it
+  // returns; a port that somebody else has bound meanwhile is told of, and is redirected all the
+  // same.
+  Status take_over(const std::string& owner, const std::vector<PublishedPort>& ports);
+  void give_back(const std::string& owner);
+
+ private:
+  struct Held {
+    std::string owner;
+    PublishedPort port;
+    Fd socket;  // none: the kernel has no such protocol
+  };
+  using Key = std::pair<std::uint8_t, std::uint16_t>;
+
+  // Who has it or an address that overlaps; nullptr: nobody of ours.
+  const Held* holder(const PublishedPort& port) const;
+  Result<PublishedPort> take_one(const std::string& owner, const PortWish& wish);
+  Status hold(const std::string& owner, PublishedPort& port);
+
+  std::multimap<Key, Held> held_;
+};
+
+// "process 12 (nginx)", which has the port open in the network namespace of the caller; "": nobody
+// that we can see.
+std::string process_at_port(const PublishedPort& port);
+
+// "80/tcp", "53/udp"; "80" is of tcp. nullopt when it is no port.
+std::optional<std::pair<std::uint16_t, std::string>> parse_port(std::string_view text);
+// "8080" or "8000-8010"; "" and "0": any. nullopt when it is neither.
+std::optional<std::pair<std::uint16_t, std::uint16_t>> parse_port_range(std::string_view text);
+
+}  // namespace dhow::network

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "network/record.h"
+
+#include "base/strings.h"
+#include "oci/json.h"
+#include "oci/json_reader.h"
+
+namespace dhow::network {
+namespace {
+
+using oci::JsonReader;
+using oci::JsonWriter;
+
+void write_map(JsonWriter& out, std::string_view name, const TextMap& map) {
+  if (map.empty()) return;
+  out.key(name).begin_object();
+  for (const auto& [key, value] : map) out.member(key, value);
+  out.end_object();
+}
+
+// Only what is set.
+std::string network_json(const NetworkRecord& record) {
+  JsonWriter out;
+  out.begin_object().member("driver", record.driver);
+  if (record.has_addresses()) {
+    out.member("bridge", record.bridge).member("subnet", record.subnet.text());
+    out.member("gateway", record.gateway.text());
+  }
+  if (record.range) out.member("range", record.range->text());
+  TextMap auxiliary;
+  for (const auto& [name, address] : record.auxiliary) auxiliary[name] = address.text();
+  write_map(out, "auxiliary", auxiliary);
+  if (record.chosen) out.member_boolean("chosen", true);
+  if (record.internal) out.member_boolean("internal", true);
+  if (record.attachable) out.member_boolean("attachable", true);
+  write_map(out, "options", record.options);
+  write_map(out, "ipamOptions", record.ipam_options);
+  write_map(out, "labels", record.labels);
+  out.end_object();
+  return out.text();
+}
+
+void decode_address(const JsonReader& in, std::string_view name, Ip4& out) {
+  std::string text;
+  oci::required_member(in, name, text);
+  auto address = parse_ip4(text);
+  if (!address) return in.member(name).fail("not an address");
+  out = *address;
+}
+
+void decode_subnet(const JsonReader& in, std::string_view name, Subnet4& out) {
+  std::string text;
+  oci::required_member(in, name, text);
+  auto subnet = parse_subnet4(text);
+  if (!subnet) return in.member(name).fail("not a subnet");
+  out = *subnet;
+}
+
+}  // namespace
+
+void decode(const JsonReader& in, NetworkRecord& out) {
+  oci::required_member(in, "driver", out.driver);
+  if (out.has_addresses()) {
+    oci::required_member(in, "bridge", out.bridge);
+    decode_subnet(in, "subnet", out.subnet);
+    decode_address(in, "gateway", out.gateway);
+  }
+  if (in.member("range").present()) decode_subnet(in, "range", out.range.emplace());
+  TextMap auxiliary;
+  oci::optional_member(in, "auxiliary", auxiliary);
+  for (const auto& [name, text] : auxiliary) {
+    if (auto address = parse_ip4(text)) out.auxiliary[name] = *address;
+  }
+  oci::optional_member(in, "chosen", out.chosen);
+  oci::optional_member(in, "internal", out.internal);
+  oci::optional_member(in, "attachable", out.attachable);
+  oci::optional_member(in, "options", out.options);
+  oci::optional_member(in, "ipamOptions", out.ipam_options);
+  oci::optional_member(in, "labels", out.labels);
+}
+
+void decode(const JsonReader& in, PublishedPort& out) {
+  oci::required_member(in, "protocol", out.protocol);
+  oci::required_member(in, "inside", out.container_port);
+  decode_address(in, "address", out.host);
+  oci::required_member(in, "port", out.host_port);
+}
+
+void decode(const JsonReader& in, Endpoint& out) {
+  oci::required_member(in, "id", out.id);
+  oci::required_member(in, "name", out.name);
+  oci::required_member(in, "mac", out.mac);
+  oci::required_member(in, "outside", out.outside);
+  oci::required_member(in, "inside", out.inside);
+  oci::optional_member(in, "gateway", out.is_gateway);
+  oci::optional_member(in, "ports", out.ports);
+}
+
+namespace {
+
+std::string endpoint_json(const Endpoint& endpoint) {
+  JsonWriter out;
+  out.begin_object().member("id", endpoint.id).member("name", endpoint.name);
+  out.member("mac", endpoint.mac).member("outside", endpoint.outside);
+  out.member("inside", endpoint.inside);
+  if (endpoint.is_gateway) out.member_boolean("gateway", true);
+  if (!endpoint.ports.empty()) {
+    out.key("ports").begin_array();
+    for (const PublishedPort& port : endpoint.ports) {
+      out.begin_object().member("protocol", port.protocol);
+      out.member_number("inside", port.container_port).member("address", port.host.text());
+      out.member_number("port", port.host_port).end_object();
+    }
+    out.end_array();
+  }
+  out.end_object();
+  return out.text();
+}
+
+}  // namespace
+
+std::string NetworkRecord::text_option(std::string_view wanted) const {
+  auto found = options.find(std::string(wanted));
+  return found == options.end() ? std::string() : found->second;
+}
+
+bool NetworkRecord::option(std::string_view wanted, bool otherwise) const {
+  std::string text = lower_text(text_option(wanted));
+  if (text.empty()) return otherwise;
+  return text == "true" || text == "1" || text == "t";
+}
+
+Status Rows::insert(const NetworkRecord& record) const {
+  TRY(
+      transaction_.run("INSERT INTO network (id, namespace, name, created, config)"
+                       " VALUES (?, ?, ?, ?, ?)",
+                       {record.id, std::string(name_space_), record.name, record.created,
+                        network_json(record)}));
+  return {};
+}
+
+Status Rows::update(const NetworkRecord& record) const {
+  TRY(transaction_.run("UPDATE network SET config = ? WHERE id = ?",
+                       {network_json(record), record.id}));
+  return {};
+}
+
+Status Rows::remove(std::string_view id) const {
+  TRY(transaction_.run("DELETE FROM network WHERE id = ?", {std::string(id)}));
+  return {};
+}
+
+Result<std::vector<NetworkRecord>> Rows::networks() const {
+  std::vector<NetworkRecord> records;
+  TRY(
+      transaction_.query("SELECT id, name, created, config FROM network WHERE namespace = ?"
+                         " ORDER BY created, id",
+                         {std::string(name_space_)}, [&](const metadata::Row& row) -> Status {
+                           auto record = oci::parse_as<NetworkRecord>(row.text(3));
+                           if (!record) {
+                             return fail(std::move(record).error().add_context(
+                                 cat("the row of network ", row.text(0))));
+                           }
+                           record->id = row.text(0);
+                           record->name = row.text(1);
+                           record->created = row.integer(2);
+                           records.push_back(std::move(*record));
+                           return {};
+                         }));
+  return records;
+}
+
+Status Rows::insert(const Endpoint& endpoint) const {
+  TRY(
+      transaction_.run("INSERT INTO endpoint (network, container, address, config)"
+                       " VALUES (?, ?, ?, ?)",
+                       {endpoint.network, endpoint.container,
+                        static_cast<std::int64_t>(endpoint.address.value),
+                        endpoint_json(endpoint)}));
+  return {};
+}
+
+Status Rows::update(const Endpoint& endpoint) const {
+  TRY(transaction_.run("UPDATE endpoint SET config = ? WHERE network = ? AND container = ?",
+                       {endpoint_json(endpoint), endpoint.network, endpoint.container}));
+  return {};
+}
+
+Status Rows::remove_endpoint(std::string_view network, std::string_view container) const {
+  TRY(transaction_.run("DELETE FROM endpoint WHERE network = ? AND container = ?",
+                       {std::string(network), std::string(container)}));
+  return {};
+}
+
+Result<std::vector<Endpoint>> Rows::endpoints() const {
+  std::vector<Endpoint> result;
+  TRY(
+      transaction_.query("SELECT e.network, e.container, e.address, e.config FROM endpoint e"
+                         " JOIN network n ON n.id = e.network WHERE n.namespace = ?",
+                         {std::string(name_space_)}, [&](const metadata::Row& row) -> Status {
+                           auto endpoint = oci::parse_as<Endpoint>(row.text(3));
+                           if (!endpoint) {
+                             return fail(std::move(endpoint).error().add_context(
+                                 cat("the row of an endpoint of container ", row.text(1))));
+                           }
+                           endpoint->network = row.text(0);
+                           endpoint->container = row.text(1);
+                           endpoint->address.value = static_cast<std::uint32_t>(row.integer(2));
+                           result.push_back(std::move(*endpoint));
+                           return {};
+                         }));
+  return result;
+}
+
+}  // namespace dhow::network

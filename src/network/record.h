@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "metadata/database.h"
+#include "network/address.h"
+#include "network/ports.h"
+
+namespace dhow::network {
+
+using TextMap = std::map<std::string, std::string>;
+
+// A network as it is kept. Those without addresses of their own, "host" and "none", have neither
+// bridge nor subnet.
+struct NetworkRecord {
+  std::string id;
+  std::string name;
+  std::string driver = "bridge";
+  std::int64_t created = 0;  // nanoseconds since 1970
+  std::string bridge;        // name of its interface
+  Subnet4 subnet;
+  Ip4 gateway;
+  std::optional<Subnet4> range;
+  std::map<std::string, Ip4> auxiliary;  // AuxiliaryAddresses
+  // Its subnet was not asked for, so another would do as well.
+  bool chosen = false;
+  bool internal = false;
+  bool attachable = false;
+  TextMap options;
+  TextMap ipam_options;
+  TextMap labels;
+
+  bool has_addresses() const { return driver == "bridge"; }
+  bool is_default() const { return name == "bridge"; }
+  // Of an option; `otherwise` where it is not given.
+  bool option(std::string_view name, bool otherwise) const;
+  std::string text_option(std::string_view name) const;
+};
+
+// What connects a container that runs to a network.
+struct Endpoint {
+  std::string network;
+  std::string container;
+  std::string id;
+  std::string name;  // of the container, when it was made
+  Ip4 address;
+  std::string mac;      // "02:42:…"
+  std::string outside;  // the interface in the bridge
+  std::string inside;   // and in the container
+  // The container's default route leads here.
+  bool is_gateway = false;
+  std::vector<PublishedPort> ports;
+};
+
+// The rows of one namespace, within a transaction.
+class Rows {
+ public:
+  Rows(metadata::Transaction& transaction, std::string_view name_space)
+      : transaction_(transaction), name_space_(name_space) {}
+
+  // kAlreadyExists when the name or the id is taken.
+  Status insert(const NetworkRecord& record) const;
+  Status update(const NetworkRecord& record) const;
+  // kFailedPrecondition while it has endpoints.
+  Status remove(std::string_view id) const;
+  Result<std::vector<NetworkRecord>> networks() const;
+
+  Status insert(const Endpoint& endpoint) const;
+  Status update(const Endpoint& endpoint) const;
+  // None is success.
+  Status remove_endpoint(std::string_view network, std::string_view container) const;
+  Result<std::vector<Endpoint>> endpoints() const;
+
+ private:
+  metadata::Transaction& transaction_;
+  std::string_view name_space_;
+};
+
+}  // namespace dhow::network
