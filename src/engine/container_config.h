@@ -263,6 +263,14 @@ struct NetworkingConfig {
   bool operator==(const NetworkingConfig&) const = default;
 };
 
+// The bodies of POST /networks/{id}/connect and …/disconnect.
+struct ConnectConfig {
+  std::string container;
+  EndpointConfig endpoint;
+  bool force = false;
+  bool operator==(const ConnectConfig&) const = default;
+};
+
 // All that is asked of a container.
 struct CreateConfig {
   ContainerConfig config;

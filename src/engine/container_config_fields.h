@@ -254,6 +254,13 @@ void describe(Visitor& visit, Type& value) {
   visit("EndpointsConfig", value.endpoints, Show::kIfSet);
 }
 
+template <typename Visitor, Is<ConnectConfig> Type>
+void describe(Visitor& visit, Type& value) {
+  visit("Container", value.container, Show::kAlways);
+  visit("EndpointConfig", value.endpoint, Show::kAlways);
+  visit("Force", value.force, Show::kIfSet);
+}
+
 template <typename Visitor, Is<CreateConfig> Type>
 void describe(Visitor& visit, Type& value) {
   describe(visit, value.config);

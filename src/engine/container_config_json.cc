@@ -251,6 +251,10 @@ Result<HostConfig> parse_update_config(std::string_view json) {
   return changes;
 }
 
+Result<ConnectConfig> parse_connect_config(std::string_view json) {
+  return parse<ConnectConfig>(json);
+}
+
 Result<ExecConfig> parse_exec_config(std::string_view json) { return parse<ExecConfig>(json); }
 
 std::string create_config_json(const CreateConfig& config) {

@@ -25,6 +25,7 @@ Result<HostConfig> parse_host_config(std::string_view json);
 // The body of POST /containers/{id}/update: resources and RestartPolicy, in a HostConfig of which
 // nothing else is set.
 Result<HostConfig> parse_update_config(std::string_view json);
+Result<ConnectConfig> parse_connect_config(std::string_view json);
 Result<ExecConfig> parse_exec_config(std::string_view json);
 
 // What parse_create_config reads.

@@ -17,9 +17,6 @@
 namespace dhow::engine {
 namespace {
 
-constexpr std::string_view kNetworkWarning =
-    "No network but the loopback interface: networks are not built yet.";
-
 void merge_health(ContainerConfig& config, const oci::ImageConfig& image) {
   if (!image.healthcheck) return;
   const oci::Healthcheck& from = *image.healthcheck;
@@ -62,28 +59,40 @@ void merge_command(ContainerConfig& config, const oci::ImageConfig& image) {
   }
 }
 
-std::string hosts_text(const ContainerRecord& record) {
-  std::string text =
-      "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\n"
-      "ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
-  for (const std::string& entry : record.config.host.extra_hosts) {
-    std::size_t colon = entry.find(':');
-    if (colon == std::string::npos) continue;
-    std::string address = entry.substr(colon + 1);
-    if (address.starts_with('[') && address.ends_with(']')) {
-      address = address.substr(1, address.size() - 2);
+// A server on the host's loopback is none of a container's with a network of its own. What
+// systemd-resolved asks itself is in the second file.
+std::string servers_beyond_loopback(std::string_view text) {
+  std::string result;
+  bool has_server = false;
+  for (std::string_view line : split(text, '\n')) {
+    if (line.starts_with("nameserver")) {
+      std::string_view server = trim(line.substr(10));
+      if (server.starts_with("127.") || server == "::1") continue;
+      has_server = true;
     }
-    text += cat(address, "\t", entry.substr(0, colon), "\n");
+    result += cat(line, "\n");
   }
-  return text;
+  // Docker's answer to a host without servers.
+  if (!has_server) result += "nameserver 8.8.8.8\nnameserver 8.8.4.4\n";
+  return result;
 }
 
-std::string resolv_text(const HostConfig& host, const EngineOptions& engine) {
+std::string resolv_conf_of_host(bool own_network) {
+  constexpr std::size_t kMost = std::size_t{1} << 20;
+  std::string text = read_file("/etc/resolv.conf", kMost).value_or("");
+  if (!own_network) return text;
+  if (text.find("127.0.0.53") != std::string::npos) {
+    if (auto real = read_file("/run/systemd/resolve/resolv.conf", kMost)) text = *real;
+  }
+  return servers_beyond_loopback(text);
+}
+
+std::string resolv_text(const HostConfig& host, const EngineOptions& engine, bool own_network) {
   std::string text;
   const auto& servers = host.dns.empty() ? engine.dns : host.dns;
   const auto& domains = host.dns_search.empty() ? engine.dns_search : host.dns_search;
   const auto& options = host.dns_options.empty() ? engine.dns_options : host.dns_options;
-  std::string own = read_file("/etc/resolv.conf", std::size_t{1} << 20).value_or("");
+  std::string own = resolv_conf_of_host(own_network);
   // What is not said is the machine's.
   for (std::string_view line : split(own, '\n')) {
     bool replaced =
@@ -152,11 +161,7 @@ Status ContainersImpl::fill_defaults(ContainerRecord& record,
   TRY(check_config(record.config, options_, warnings));
   TRY(runtime_of(host.runtime));
   std::string network = network_mode(host);
-  if (network != "none" && network != "host" && network != "bridge" &&
-      joined_container(network).empty()) {
-    return fail(Code::kNotFound, cat("network ", network, " not found"));
-  }
-  if (network == "bridge") warnings.emplace_back(kNetworkWarning);
+  TRY(check_networks(record, warnings));
   if (!host.storage_opt.empty()) {
     return fail(Code::kUnimplemented, "HostConfig.StorageOpt is not built yet");
   }
@@ -249,7 +254,9 @@ Status ContainersImpl::write_files(const ContainerRecord& record) const {
   const HostConfig& host = record.config.host;
   const IdRemap* remap = remap_of(host);
   std::string hosts = hosts_text(record);
-  if (network_mode(host) == "host") {
+  std::string mode = network_mode(host);
+  bool own_network = has_networks() && mode != "none" && mode != "host";
+  if (mode == "host") {
     if (auto own = read_file("/etc/hosts", std::size_t{1} << 20)) hosts = *own;
   }
   auto put = [&](const char* name, std::string_view text) -> Status {
@@ -262,7 +269,7 @@ Status ContainersImpl::write_files(const ContainerRecord& record) const {
   };
   TRY(put("hosts", hosts));
   TRY(put("hostname", record.config.config.hostname + "\n"));
-  return put("resolv.conf", resolv_text(host, options_));
+  return put("resolv.conf", resolv_text(host, options_, own_network));
 }
 
 Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {

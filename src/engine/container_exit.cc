@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <iterator>
 
 #include "base/log.h"
 #include "base/strings.h"
@@ -60,6 +61,7 @@ void ContainersImpl::handle_exit(const ContainerPtr& container, std::uint64_t ru
 void ContainersImpl::drop_task(Container& container) {
   drop_shm(container.id);
   release_volumes(*container.record());
+  detach_networks(container.id);
   auto removed = tasks_->remove(key(container.id));
   if (removed || removed.error().code() == Code::kNotFound) return;
   if (auto cleaned = tasks_->cleanup(key(container.id)); !cleaned) {
@@ -113,6 +115,7 @@ void ContainersImpl::settle_exit(const ContainerPtr& container, int status, std:
   events.insert(events.begin(), make_event(record, "die",
                                            {{"exitCode", cat(status)},
                                             {"execDuration", cat(ran / 1'000'000'000)}}));
+  std::ranges::move(network_events(record, "disconnect"), std::back_inserter(events));
   if (auto written = commit_record(*container, std::move(record), std::move(events)); !written) {
     log::warning(cat("container ", container->id, ": ", written.error().message()));
   }

@@ -65,6 +65,8 @@ Result<Inspection> ContainersImpl::inspect(std::string_view ref, bool size) cons
   if (out.state.pid != 0 && network_mode(record->config.host) != "host") {
     out.sandbox_key = cat("/proc/", out.state.pid, "/ns/net");
   }
+  out.networks = network_statuses(*record);
+  out.ports = port_statuses(*record);
   {
     std::lock_guard lock(container->mutex);
     for (const auto& [id, exec] : container->execs) {
@@ -108,6 +110,8 @@ Result<ContainerSummary> ContainersImpl::summary_of(
   one.status = status_text(one.state, metadata::now());
   one.labels = record.config.config.labels;
   one.network_mode = record.config.host.network_mode;
+  one.networks = network_statuses(record);
+  one.ports = port_statuses(record);
   one.annotations = record.config.host.annotations;
   one.mounts = mount_points(record, volume_folders(record.mounts()));
   if (size) {

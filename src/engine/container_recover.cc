@@ -184,6 +184,7 @@ Status ContainersImpl::open() {
   TRY_ASSIGN(tasks_, open_tasks_(std::move(tasks)));
   TRY_ASSIGN(std::vector<task::Recovered> recovered, tasks_->recover());
   for (const task::Recovered& one : recovered) settle_recovered(one);
+  TRY(settle_networks());
   TRY(drop_strays());
   drop_stray_shm();
   stores_.volumes.drop_forsaken({});

@@ -49,6 +49,7 @@ Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes
     release_volumes(*record);
   }
   drop_shm(container->id);
+  detach_networks(container->id);
   TRY(stores_.database.write([&](metadata::Transaction& transaction) -> Status {
     TRY(ContainerRows(transaction, options_.name_space).remove(container->id));
     if (has_volumes) TRY(Volumes::release(transaction, container->id, !volumes));

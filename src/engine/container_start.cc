@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -129,7 +130,8 @@ Result<ContainerUser> ContainersImpl::user_of(const ContainerRecord& record,
   return resolve_user(text, passwd, group, record.config.host.group_add);
 }
 
-Result<std::string> ContainersImpl::bundle_config(const ContainerRecord& record) const {
+Result<std::string> ContainersImpl::bundle_config(const ContainerRecord& record,
+                                                  FdRef space) const {
   TRY_ASSIGN(ContainerUser user, user_of(record, record.config.config.user));
   SpecInput input{.container = record,
                   .engine = options_,
@@ -145,19 +147,20 @@ Result<std::string> ContainersImpl::bundle_config(const ContainerRecord& record)
                   .init = {}};
   TRY_ASSIGN(input.volumes, mount_sources(record));
   const HostConfig& host = record.config.host;
-  for (auto [space, mode] : {std::pair("net", &host.network_mode), std::pair("pid", &host.pid_mode),
-                             std::pair("ipc", &host.ipc_mode)}) {
+  if (space.get() >= 0) input.joined["network"] = cat("/proc/", ::getpid(), "/fd/", space.get());
+  for (auto [name, mode] : {std::pair("net", &host.network_mode), std::pair("pid", &host.pid_mode),
+                            std::pair("ipc", &host.ipc_mode)}) {
     std::string other = joined_container(*mode);
     if (other.empty()) continue;
     TRY_ASSIGN(ContainerPtr joined, find(other));
     std::int64_t pid = joined->record()->progress.state.pid;
     if (pid == 0) {
       return fail(Code::kFailedPrecondition,
-                  cat("cannot join ", space, " namespace of a non running container: Container ",
+                  cat("cannot join ", name, " namespace of a non running container: Container ",
                       joined->id, " is not running"));
     }
-    input.joined[space == std::string_view("net") ? "network" : space] =
-        cat("/proc/", pid, "/ns/", space);
+    input.joined[name == std::string_view("net") ? "network" : name] =
+        cat("/proc/", pid, "/ns/", name);
   }
   if (host.init.value_or(false) && host.pid_mode.empty()) {
     if (init_.empty()) {
@@ -173,7 +176,9 @@ Result<std::string> ContainersImpl::bundle_config(const ContainerRecord& record)
 Status ContainersImpl::create_task(Container& container, const ContainerRecord& record) {
   task::CreateOptions create;
   TRY(make_shm(record));
-  TRY_ASSIGN(create.config, bundle_config(record));
+  // It is given up when the container's init is in it: from then on it lives as long as that.
+  TRY_ASSIGN(Fd space, attach_networks(record));
+  TRY_ASSIGN(create.config, bundle_config(record, space));
   TRY_ASSIGN(snapshot::MountPlan plan, plan_of(record));
   TRY_ASSIGN(std::vector<snapshot::Mount> mounts, snapshot::to_mounts(plan));
   for (snapshot::Mount& mount : mounts) {
@@ -226,6 +231,7 @@ void ContainersImpl::failed_start(Container& container, const Error& error) {
   record.progress.has_task = false;
   drop_shm(container.id);
   release_volumes(record);
+  detach_networks(container.id);
   ContainerState& state = record.progress.state;
   state.error = error.message();
   state.exit_code = code_of_failure(error.message());
@@ -282,6 +288,7 @@ Status ContainersImpl::start_locked(Container& container) {
     state.health.reset();
   }
   std::vector<Event> events = volume_events(record, "mount");
+  std::ranges::move(network_events(record, "connect"), std::back_inserter(events));
   events.push_back(make_event(record, "start"));
   return commit_record(container, std::move(record), std::move(events));
 }

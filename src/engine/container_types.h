@@ -62,6 +62,28 @@ struct MountPoint {
   std::string propagation;
 };
 
+// A network that a container is in, or is to be in with its next start: then without addresses.
+struct NetworkStatus {
+  std::string name;
+  std::string network_id;
+  EndpointConfig config;  // as it was asked for
+  std::string endpoint_id;
+  std::string gateway;
+  std::string address;
+  int prefix_length = 0;
+  std::string mac;
+  std::vector<std::string> dns_names;
+  bool is_gateway = false;
+};
+
+// A port of a container, as it can be reached.
+struct PortStatus {
+  std::uint16_t container_port = 0;
+  std::string protocol;
+  std::string host;  // "": it is not published
+  std::uint16_t host_port = 0;
+};
+
 struct CreateRequest {
   std::string name;  // "": one is made up
   std::optional<oci::Platform> platform;
@@ -96,7 +118,9 @@ struct Inspection {
   std::vector<std::string> exec_ids;
   CreateConfig config;  // image and request put together, defaults filled in
   std::vector<MountPoint> mounts;
-  std::string sandbox_key;              // of the network namespace; "": none
+  std::string sandbox_key;  // of the network namespace; "": none
+  std::vector<NetworkStatus> networks;
+  std::vector<PortStatus> ports;        // of one that runs
   std::optional<std::int64_t> size_rw;  // bytes; only when asked for
   std::optional<std::int64_t> size_root;
 };
@@ -113,6 +137,8 @@ struct ContainerSummary {
   std::string status;  // docker's words: "Up 2 minutes (healthy)", "Exited (0) 3 seconds ago"
   TextMap labels;
   std::string network_mode;
+  std::vector<NetworkStatus> networks;
+  std::vector<PortStatus> ports;
   TextMap annotations;
   std::vector<MountPoint> mounts;
   std::optional<std::int64_t> size_rw;

@@ -111,6 +111,13 @@ Status Containers::remove(std::string_view ref, const RemoveOptions& options) {
   return impl_->remove(ref, options);
 }
 Result<PruneAnswer> Containers::prune(const Filters& filters) { return impl_->prune(filters); }
+Status Containers::connect(std::string_view ref, std::string_view network,
+                           const EndpointConfig& config) {
+  return impl_->connect(ref, network, config);
+}
+Status Containers::disconnect(std::string_view ref, std::string_view network, bool force) {
+  return impl_->disconnect(ref, network, force);
+}
 Result<std::string> Containers::find(std::string_view ref) const {
   TRY_ASSIGN(ContainerPtr found, impl_->find(ref));
   return found->id;

@@ -53,6 +53,12 @@ class Containers {
   // Filters: until, label, label!.
   Result<PruneAnswer> prune(const Filters& filters);
 
+  // Puts it into a network or takes it out, at once when it runs, else from its next start on. The
+  // request outlives the container's runs. kPermissionDenied when it is there already, or not there
+  // and not `force`; kNotFound for a network that there isn't.
+  Status connect(std::string_view ref, std::string_view network, const EndpointConfig& config);
+  Status disconnect(std::string_view ref, std::string_view network, bool force);
+
   // The full id.
   Result<std::string> find(std::string_view ref) const;
   Result<Inspection> inspect(std::string_view ref, bool size = false) const;

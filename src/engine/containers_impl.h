@@ -21,6 +21,7 @@
 #include "engine/spec/spec.h"
 #include "engine/volumes.h"
 #include "engine/workers.h"
+#include "network/local_networks.h"
 #include "snapshot/mount_plan.h"
 #include "sys/dir_fd.h"
 #include "sys/mount_fd.h"
@@ -129,6 +130,7 @@ struct ContainerStores {
   Events& events;
   ImageReader& reader;
   Volumes& volumes;
+  network::LocalNetworks* networks = nullptr;  // none: containers have the loopback interface alone
 };
 
 // Signals by their names and numbers, as docker takes them: "SIGTERM", "term", "15", "RTMIN+3".
@@ -187,6 +189,9 @@ class ContainersImpl {
   Status put_archive(std::string_view ref, std::string_view path, unpack::ByteSource& archive,
                      const ArchivePutOptions& options);
 
+  Status connect(std::string_view ref, std::string_view network, const EndpointConfig& config);
+  Status disconnect(std::string_view ref, std::string_view network, bool force);
+
   // By name, id, or the beginning of an id.
   Result<ContainerPtr> find(std::string_view ref) const;
 
@@ -204,6 +209,7 @@ class ContainersImpl {
   Status check_joined(const ContainerRecord& record) const;
   Result<std::string> reserve_name(const std::string& wanted, const std::string& id);
   void release_name(const std::string& name);
+  // Files of the container's name and networks; written anew when it gets addresses.
   Status write_files(const ContainerRecord& record) const;
 
   // container_mounts.cc
@@ -254,6 +260,22 @@ class ContainersImpl {
   // After its end: what is in memory goes, and plugins are told.
   void release_volumes(const ContainerRecord& record) const;
   void drop_stray_volume_memories() const;
+  // container_networks.cc
+  // Whether there are networks to be in; else there is the loopback interface.
+  bool has_networks() const { return stores_.networks != nullptr && stores_.networks->is_usable(); }
+  // Docker's refusals about networks and ports, when a container is made.
+  Status check_networks(const ContainerRecord& record, std::vector<std::string>& warnings) const;
+  Result<network::AttachRequest> attach_request(const ContainerRecord& record) const;
+  // A namespace with the container's networks; no descriptor: it has none.
+  Result<Fd> attach_networks(const ContainerRecord& record) const;
+  // Of a container whose task has gone.
+  void detach_networks(const std::string& id) const;
+  // "connect" or "disconnect", for each network that it is in.
+  std::vector<Event> network_events(const ContainerRecord& record, std::string_view action) const;
+  std::vector<NetworkStatus> network_statuses(const ContainerRecord& record) const;
+  std::vector<PortStatus> port_statuses(const ContainerRecord& record) const;
+  std::string hosts_text(const ContainerRecord& record) const;
+  Status settle_networks() const;
 
   // container_volume_content.cc
   // Has `fill` make the content of a volume anew, and puts it in its place at once.
@@ -264,7 +286,8 @@ class ContainersImpl {
   // container_start.cc; the caller holds `operation`.
   Status start_locked(Container& container);
   Status create_task(Container& container, const ContainerRecord& record);
-  Result<std::string> bundle_config(const ContainerRecord& record) const;
+  // `space` is a network namespace that is ready for it, if any.
+  Result<std::string> bundle_config(const ContainerRecord& record, FdRef space) const;
   Result<ContainerUser> user_of(const ContainerRecord& record, const std::string& text) const;
   Status connect_pending(Container& container);
   void fail_pending(Container& container, const Error& error);

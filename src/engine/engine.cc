@@ -7,12 +7,14 @@
 
 #include <cerrno>
 
+#include "base/hasher.h"
 #include "base/strings.h"
 #include "engine/containers_impl.h"
 #include "oci/platform.h"
 #include "snapshot/overlay.h"
 #include "snapshot/tree.h"
 #include "sys/file_io.h"
+#include "sys/process.h"
 
 namespace dhow::engine {
 
@@ -26,6 +28,36 @@ std::string find_builtin_images() {
   std::string path(self, static_cast<std::size_t>(size));
   std::string folder = cat(path.substr(0, path.rfind('/')), "/../share/dhow/images");
   return ::access(folder.c_str(), R_OK) == 0 ? folder : std::string();
+}
+
+// Names on the host: short ones for the engine of the machine, for another its folder's.
+Result<network::NetworksOptions> networks_options(const EngineOptions& given) {
+  network::NetworksOptions options;
+  options.name_space = given.name_space;
+  options.state = given.state;
+  std::string own;
+  if (given.state != "/run/dhow") {
+    constexpr std::size_t kDigits = 8;
+    own = digest_of(given.state).hex().substr(0, kDigits);
+  }
+  options.bridge = !given.bridge.empty() ? given.bridge : own.empty() ? "dhow0" : "dhow-" + own;
+  options.table = !given.firewall_table.empty() ? given.firewall_table
+                  : own.empty()                 ? "dhow"
+                                                : "dhow-" + own;
+  options.address = given.bridge_address;
+  for (const EngineOptions::AddressPool& pool : given.address_pools) {
+    auto base = network::parse_subnet4(pool.base);
+    if (!base || pool.size < base->bits || pool.size > 30) {
+      return fail(Code::kInvalidArgument,
+                  cat("default-address-pools: base ", quoted(pool.base), " and size ", pool.size,
+                      ": not a subnet and the length of those in it"));
+    }
+    options.pools.push_back({*base, static_cast<int>(pool.size)});
+  }
+  // In a user namespace the machine's own network is out of reach.
+  TRY_ASSIGN(bool is_users_own, in_user_namespace());
+  options.usable = !is_users_own && ::geteuid() == 0;
+  return options;
 }
 
 }  // namespace
@@ -46,6 +78,8 @@ struct Engine::Impl {
   std::unique_ptr<ImageReader> reader;
   std::unique_ptr<volume::Store> volume_store;
   std::unique_ptr<Volumes> volumes;
+  std::unique_ptr<network::LocalNetworks> networks;
+  std::unique_ptr<Networks> network_cases;
   std::unique_ptr<Containers> containers;
 };
 
@@ -79,9 +113,13 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
   TRY_ASSIGN(impl->volume_store, volume::Store::open(given.root + "/volumes", *impl->database,
                                                      snapshot::remove_deep_tree));
   impl->volumes = std::make_unique<Volumes>(*impl->volume_store, *impl->events);
+  TRY_ASSIGN(network::NetworksOptions networks, networks_options(given));
+  TRY_ASSIGN(impl->networks, network::LocalNetworks::open(std::move(networks), *impl->database));
+  impl->network_cases = std::make_unique<Networks>(*impl->networks, *impl->events);
   auto containers = std::make_unique<ContainersImpl>(
       given,
-      ContainerStores{*impl->database, *impl->stores, *impl->events, *impl->reader, *impl->volumes},
+      ContainerStores{*impl->database, *impl->stores, *impl->events, *impl->reader, *impl->volumes,
+                      impl->networks.get()},
       task::Tasks::open);
   TRY(containers->open());
   impl->containers = std::make_unique<Containers>(std::move(containers));
@@ -98,6 +136,7 @@ ImageStores Engine::stores() { return *impl_->stores; }
 Events& Engine::events() { return *impl_->events; }
 Containers& Engine::containers() { return *impl_->containers; }
 Volumes& Engine::volumes() { return *impl_->volumes; }
+Networks& Engine::networks() { return *impl_->network_cases; }
 
 std::vector<std::string> Engine::runtimes() const {
   std::vector<std::string> names = {impl_->options.default_runtime};

@@ -12,6 +12,7 @@
 #include "engine/events.h"
 #include "engine/image_pull.h"
 #include "engine/volumes.h"
+#include "engine/networks.h"
 #include "image/image_store.h"
 #include "metadata/database.h"
 #include "metadata/lease_store.h"
@@ -52,6 +53,16 @@ struct EngineOptions {
   std::string cgroupns_mode;  // "": private on cgroup v2, else host
   std::vector<std::string> cdi_folders = {"/etc/cdi", "/var/run/cdi"};
   std::vector<std::string> dns, dns_options, dns_search;
+  // Of networks. The names are the host's, so engines beside one another need their own: those of
+  // an engine with another state folder than the default one come from that folder's path.
+  std::string bridge;          // interface of the default network; "": "dhow0"
+  std::string bridge_address;  // "172.17.0.1/16"; "": one that is free
+  std::string firewall_table;  // of nf_tables; "": "dhow"
+  struct AddressPool {
+    std::string base;  // "10.0.0.0/8"
+    std::int64_t size = 24;
+  };
+  std::vector<AddressPool> address_pools;  // empty: docker's, in subnets of 254 addresses
 };
 
 // The stores of one data folder and the use cases on them. What it opens, it recovers: containers
@@ -77,6 +88,7 @@ class Engine {
   Events& events();
   Containers& containers();
   Volumes& volumes();
+  Networks& networks();
   // Names of runtimes, the default's first.
   std::vector<std::string> runtimes() const;
 

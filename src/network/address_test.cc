@@ -39,8 +39,8 @@ TEST(AddressTest, SubnetsOverlap) {
 TEST(AddressTest, MacAddressesAreOfTheAddress) {
   EXPECT_EQ(mac_of(*parse_ip4("172.17.0.2")), "02:42:ac:11:00:02");
   EXPECT_EQ(parse_mac("02:42:AC:11:00:02")->size(), 6U);
-  for (std::string_view text : {"", "02:42", "02:42:ac:11:00:0g", "2:42:ac:11:00:2",
-                                "01:42:ac:11:00:02"}) {
+  for (std::string_view text :
+       {"", "02:42", "02:42:ac:11:00:0g", "2:42:ac:11:00:2", "01:42:ac:11:00:02"}) {
     EXPECT_FALSE(parse_mac(text).has_value()) << text;
   }
 }

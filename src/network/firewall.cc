@@ -92,9 +92,8 @@ void add_sets(Batch& batch) {
   batch.add_set({.name = std::string(kSame),
                  .key_type = kNameType << 6 | kNameType,
                  .key_size = 2 * kNameSize});
-  batch.add_set({.name = std::string(kSelf),
-                 .key_type = kAddressType << 6 | kAddressType,
-                 .key_size = 8});
+  batch.add_set(
+      {.name = std::string(kSelf), .key_type = kAddressType << 6 | kAddressType, .key_size = 8});
   constexpr std::uint32_t kTarget = kAddressType << 6 | kPortType;
   batch.add_set({.name = std::string(kPorts),
                  .key_type = kAddressType << 12 | kProtocolType << 6 | kPortType,
@@ -138,7 +137,8 @@ void add_masquerading(Batch& batch) {
                      .name_in(kIncoming, kMasqueraded)
                      .name_in(kOutgoing, kBridges, true)
                      .masquerade());
-  batch.add_rule(Rule("postrouting").name_in(kOutgoing, kBridges).ip4().from_loopback().masquerade());
+  batch.add_rule(
+      Rule("postrouting").name_in(kOutgoing, kBridges).ip4().from_loopback().masquerade());
 }
 
 }  // namespace
@@ -206,8 +206,7 @@ Status Firewall::rebuild_locked() {
   batch.add_chain({"forward", "filter", nft::Hook::kForward, 0});
   batch.add_chain({"to_container", nullptr, {}, 0});
   // Bridges route 127.0.0.0/8 (route_localnet), for answers to the host alone.
-  batch.add_rule(
-      Rule("raw_prerouting").name_in(kIncoming, kBridges).ip4().to_loopback().drop());
+  batch.add_rule(Rule("raw_prerouting").name_in(kIncoming, kBridges).ip4().to_loopback().drop());
   add_redirections(batch);
   add_forwarding(batch, state.guards_forwarding);
   add_masquerading(batch);

@@ -80,9 +80,20 @@ Result<std::optional<LinkInfo>> Links::find(std::string_view name) {
   return std::optional<LinkInfo>();
 }
 
-Status Links::make_bridge(std::string_view name, std::uint32_t mtu) {
+Result<std::vector<std::string>> Links::names() {
+  TRY_ASSIGN(std::vector<NetlinkMessage> answer, socket_.dump(link_request(RTM_GETLINK, 0, 0, 0)));
+  std::vector<std::string> result;
+  for (const NetlinkMessage& message : answer) {
+    auto name = message.attribute(sizeof(struct ifinfomsg), IFLA_IFNAME);
+    if (message.type == RTM_NEWLINK && name) result.emplace_back(name->substr(0, name->find('\0')));
+  }
+  return result;
+}
+
+Status Links::make_bridge(std::string_view name, std::string_view mac, std::uint32_t mtu) {
   NetlinkRequest request = link_request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, 0);
   request.attribute_text(IFLA_IFNAME, name);
+  request.attribute(IFLA_ADDRESS, mac);
   if (mtu != 0) request.attribute_number(IFLA_MTU, mtu);
   std::size_t info = request.begin_nested(IFLA_LINKINFO);
   request.attribute_text(IFLA_INFO_KIND, "bridge");
@@ -121,7 +132,8 @@ Status Links::make_veth(const VethPlan& plan, FdRef space) {
   if (plan.hairpin) port.attribute(IFLA_BRPORT_MODE, {&kOn, 1});
   port.end_nested(slave);
   port.end_nested(of_port);
-  TRY_CONTEXT(socket_.execute(std::move(port)), cat("set up the port ", quoted(plan.outside), " of the bridge"));
+  TRY_CONTEXT(socket_.execute(std::move(port)),
+              cat("set up the port ", quoted(plan.outside), " of the bridge"));
   return {};
 }
 
@@ -132,7 +144,8 @@ Status Links::add_address(int index, const Address4& address) {
 }
 
 Status Links::set_up(int index) {
-  TRY_CONTEXT(socket_.execute(link_request(RTM_NEWLINK, 0, index, IFF_UP)), "bring an interface up");
+  TRY_CONTEXT(socket_.execute(link_request(RTM_NEWLINK, 0, index, IFF_UP)),
+              "bring an interface up");
   return {};
 }
 

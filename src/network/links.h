@@ -39,8 +39,11 @@ class Links {
 
   // None: there is no interface of that name.
   Result<std::optional<LinkInfo>> find(std::string_view name);
-  // Makes a bridge that is down. kAlreadyExists: the name is taken.
-  Status make_bridge(std::string_view name, std::uint32_t mtu);
+  // Of all interfaces.
+  Result<std::vector<std::string>> names();
+  // Makes a bridge that is down, with an address (six bytes) that stays as its ports come and go.
+  // kAlreadyExists: the name is taken.
+  Status make_bridge(std::string_view name, std::string_view mac, std::uint32_t mtu);
   // Makes both ends with everything that can be said at once; the outer one is up then.
   Status make_veth(const VethPlan& plan, FdRef space);
   Status add_address(int index, const Address4& address);

@@ -54,8 +54,8 @@ Result<Endpoint> LocalNetworks::plan(const std::string& container, const std::st
   Network& network = found->second;
   endpoint.network = wanted.network;
   std::string prefix = network.record.text_option("com.docker.network.container_iface_prefix");
-  endpoint.inside = !wanted.inside.empty() ? wanted.inside
-                                           : cat(prefix.empty() ? "eth" : prefix, number);
+  endpoint.inside =
+      !wanted.inside.empty() ? wanted.inside : cat(prefix.empty() ? "eth" : prefix, number);
   if (wanted.address) {
     if (!network.record.subnet.contains(*wanted.address)) {
       return fail(Code::kInvalidArgument,
@@ -63,8 +63,7 @@ Result<Endpoint> LocalNetworks::plan(const std::string& container, const std::st
                       wanted.address->text()));
     }
     if (!network.pool.take(*wanted.address)) {
-      return fail(Code::kPermissionDenied,
-                  cat("Address already in use: ", wanted.address->text()));
+      return fail(Code::kPermissionDenied, cat("Address already in use: ", wanted.address->text()));
     }
     endpoint.address = *wanted.address;
   } else {
@@ -140,9 +139,8 @@ Result<Attachment> LocalNetworks::attach(const AttachRequest& request) {
   for (std::size_t i = 0; i < request.joins.size(); ++i) {
     const Join& join = request.joins[i];
     TRY_ASSIGN(NetworkRecord record, by_id(join.network));
-    if (!record.internal &&
-        (gateway == nullptr || join.priority > gateway->priority ||
-         (join.priority == gateway->priority && record.name < gateway_name))) {
+    if (!record.internal && (gateway == nullptr || join.priority > gateway->priority ||
+                             (join.priority == gateway->priority && record.name < gateway_name))) {
       gateway = &join;
       gateway_at = i;
       gateway_name = record.name;
@@ -159,10 +157,10 @@ Result<Attachment> LocalNetworks::attach(const AttachRequest& request) {
     std::lock_guard lock(mutex_);
     auto ports = ports_.take(request.container, request.ports);
     if (!ports) {
-      return fail(std::move(ports).error().add_context(
-          cat("failed to set up container networking: driver failed programming external "
-              "connectivity on endpoint ",
-              request.name, " (", endpoint.id, ")")));
+      return fail(
+          std::move(ports).error().add_context(cat("driver failed programming external "
+                                                   "connectivity on endpoint ",
+                                                   request.name, " (", endpoint.id, ")")));
     }
     endpoint.ports = std::move(*ports);
   }
@@ -192,8 +190,8 @@ void LocalNetworks::unwire(const std::vector<Endpoint>& endpoints) {
   if (endpoints.empty()) return;
   const std::string container = endpoints.front().container;
   auto is_one = [&](const Wired& wired) {
-    return std::ranges::any_of(
-        endpoints, [&](const Endpoint& one) { return one.id == wired.endpoint.id; });
+    return std::ranges::any_of(endpoints,
+                               [&](const Endpoint& one) { return one.id == wired.endpoint.id; });
   };
   {
     std::lock_guard lock(mutex_);
@@ -230,7 +228,7 @@ void LocalNetworks::detach(const std::string& container) {
 }
 
 Result<Endpoint> LocalNetworks::connect(const std::string& container, const std::string& name,
-                                     const Join& wanted, FdRef space) {
+                                        const Join& wanted, FdRef space) {
   TRY_ASSIGN(Links here, Links::open());
   TRY(ensure_bridge(here, wanted.network));
   std::set<std::string> names;
@@ -239,8 +237,8 @@ Result<Endpoint> LocalNetworks::connect(const std::string& container, const std:
     names.insert(other.inside);
     has_gateway = has_gateway || other.is_gateway;
     if (other.network == wanted.network) {
-      return fail(Code::kPermissionDenied, cat("endpoint with name ", name,
-                                               " already exists in network ", wanted.network));
+      return fail(Code::kPermissionDenied,
+                  cat("endpoint with name ", name, " already exists in network ", wanted.network));
     }
   }
   std::size_t number = 0;

@@ -86,7 +86,8 @@ Status LocalNetworks::make_bridge(Links& links, NetworkRecord& record) {
   if (!link) {
     TRY(rechoose(links, record));
     std::string mtu = record.text_option("com.docker.network.driver.mtu");
-    TRY(links.make_bridge(record.bridge, parse_number<std::uint32_t>(mtu).value_or(0)));
+    TRY(links.make_bridge(record.bridge, parse_mac(mac_of(record.gateway)).value_or(""),
+                          parse_number<std::uint32_t>(mtu).value_or(0)));
     TRY_ASSIGN(link, links.find(record.bridge));
     if (!link) return fail(Code::kUnavailable, cat("the bridge ", record.bridge, " went away"));
   } else if (link->kind != "bridge") {
@@ -97,7 +98,8 @@ Status LocalNetworks::make_bridge(Links& links, NetworkRecord& record) {
   std::string sysctl = cat("/proc/sys/net/ipv4/conf/", record.bridge, "/");
   TRY_CONTEXT(write_existing(sysctl + "route_localnet", "1"), cat("set up ", record.bridge));
   // A kernel without IPv6 has none of it.
-  std::ignore = write_existing(cat("/proc/sys/net/ipv6/conf/", record.bridge, "/disable_ipv6"), "1");
+  std::ignore =
+      write_existing(cat("/proc/sys/net/ipv6/conf/", record.bridge, "/disable_ipv6"), "1");
   TRY_ASSIGN(std::vector<Address4> addresses, links.addresses(link->index));
   bool has_address = std::ranges::any_of(
       addresses, [&](const Address4& one) { return one.address == record.gateway; });

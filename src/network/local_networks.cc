@@ -142,9 +142,8 @@ Result<NetworkRecord> LocalNetworks::create(const NewNetwork& wanted) {
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
   if (wanted.name.find_first_not_of(kPlain) != std::string::npos || wanted.name.empty() ||
       std::string_view("_.-").find(wanted.name.front()) != std::string_view::npos) {
-    return fail(Code::kInvalidArgument,
-                cat("invalid network name: ", quoted(wanted.name),
-                    ": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"));
+    return fail(Code::kInvalidArgument, cat("invalid network name: ", quoted(wanted.name),
+                                            ": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"));
   }
   TRY_ASSIGN(NetworkRecord record, record_of(wanted));
   record.created = metadata::now();
@@ -170,12 +169,11 @@ Result<NetworkRecord> LocalNetworks::remove(std::string_view ref) {
   if (!endpoints.empty()) {
     std::vector<std::string> users;
     for (const Endpoint& endpoint : endpoints) {
-      users.push_back(cat("name:", quoted(endpoint.name), " id:",
-                          quoted(endpoint.id.substr(0, 12))));
+      users.push_back(
+          cat("name:", quoted(endpoint.name), " id:", quoted(endpoint.id.substr(0, 12))));
     }
-    return fail(Code::kPermissionDenied,
-                cat("error while removing network: network ", record.name, " has active endpoints (",
-                    join(users, ", "), ")"));
+    return fail(Code::kPermissionDenied, cat("error while removing network: network ", record.name,
+                                             " has active endpoints (", join(users, ", "), ")"));
   }
   TRY(drop_bridge(record));
   auto written = database_.write([&](metadata::Transaction& transaction) {

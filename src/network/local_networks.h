@@ -23,12 +23,12 @@ namespace dhow::network {
 
 struct NetworksOptions {
   std::string name_space = "moby";
-  std::string state;          // folder that lasts until the next boot
-  std::string bridge;         // interface of the default network
-  std::string table;          // of nf_tables
-  std::string address;        // of that interface, "172.17.0.1/16"; "": one that is free
+  std::string state;              // folder that lasts until the next boot
+  std::string bridge;             // interface of the default network
+  std::string table;              // of nf_tables
+  std::string address;            // of that interface, "172.17.0.1/16"; "": one that is free
   std::vector<SubnetPool> pools;  // of networks that don't say; empty: docker's, in /24s
-  std::uint32_t mtu = 0;      // 0: the kernel's
+  std::uint32_t mtu = 0;          // 0: the kernel's
   // The kernel lets us make networks; else there are "host" and "none" alone.
   bool usable = true;
 };
@@ -110,8 +110,8 @@ class LocalNetworks {
   // Takes away all that attach and connect have made for the container.
   void detach(const std::string& container);
   // Adds an interface to a container that runs; `space` is its network namespace.
-  Result<Endpoint> connect(const std::string& container, const std::string& name, const Join& wanted,
-                        FdRef space);
+  Result<Endpoint> connect(const std::string& container, const std::string& name,
+                           const Join& wanted, FdRef space);
   // kNotFound when the container is not in it.
   Status disconnect(const std::string& container, const std::string& network);
 
@@ -168,7 +168,7 @@ class LocalNetworks {
   metadata::Database& database_;
 
   mutable std::mutex mutex_;  // guards the members below; not held while the kernel is asked
-  std::map<std::string, Network, std::less<>> networks_;  // by id
+  std::map<std::string, Network, std::less<>> networks_;          // by id
   std::map<std::string, std::vector<Wired>, std::less<>> wired_;  // by container
   PortTable ports_;
 

@@ -28,8 +28,8 @@ Status check_driver(const NewNetwork& wanted) {
                                           " is not supported yet: there is \"bridge\""));
   }
   if (!driver.empty() && driver != "bridge" && driver != "default") {
-    return fail(Code::kNotFound, cat("could not find plugin ", driver,
-                                     " in v1 plugin registry: plugin not found"));
+    return fail(Code::kNotFound,
+                cat("could not find plugin ", driver, " in v1 plugin registry: plugin not found"));
   }
   if (!wanted.scope.empty() && wanted.scope != "local") {
     return bad_network(cat("invalid network scope: ", wanted.scope));
@@ -63,8 +63,7 @@ Status check_options(const NetworkRecord& record) {
   if (record.bridge.empty() || record.bridge.size() > kLongestInterface ||
       record.bridge.find_first_of("/ \t\n:") != std::string::npos || record.bridge == "." ||
       record.bridge == "..") {
-    return bad_network(
-        cat("invalid value for ", quoted(kBridgeName), ": ", quoted(record.bridge)));
+    return bad_network(cat("invalid value for ", quoted(kBridgeName), ": ", quoted(record.bridge)));
   }
   return {};
 }
@@ -73,8 +72,7 @@ Result<Ip4> address_in(const Subnet4& subnet, std::string_view text, std::string
   auto address = parse_ip4(text);
   if (!address) return bad_network(cat("invalid ", what, " ", text, ": not an IPv4 address"));
   if (!subnet.contains(*address)) {
-    return bad_network(
-        cat("invalid network config: no matching subnet for ", what, " ", text));
+    return bad_network(cat("invalid network config: no matching subnet for ", what, " ", text));
   }
   return *address;
 }
@@ -132,8 +130,7 @@ Ip4 first_gateway(const NetworkRecord& record) {
 std::vector<SubnetPool> default_pools() {
   constexpr int kBits = 24;
   std::vector<SubnetPool> pools;
-  for (const char* base :
-       {"172.18.0.0/15", "172.20.0.0/14", "172.24.0.0/13", "192.168.0.0/16"}) {
+  for (const char* base : {"172.18.0.0/15", "172.20.0.0/14", "172.24.0.0/13", "192.168.0.0/16"}) {
     pools.push_back({*parse_subnet4(base), kBits});
   }
   return pools;
@@ -186,16 +183,17 @@ Result<NetworkRecord> LocalNetworks::record_of(const NewNetwork& wanted) const {
   NewSubnet subnet = wanted.subnets.empty() ? NewSubnet() : wanted.subnets.front();
   if (subnet.subnet.empty()) {
     if (!subnet.range.empty() || !subnet.gateway.empty() || !subnet.auxiliary.empty()) {
-      return bad_network("invalid network config: a gateway, range or auxiliary address needs a "
-                         "subnet");
+      return bad_network(
+          "invalid network config: a gateway, range or auxiliary address needs a "
+          "subnet");
     }
     record.chosen = true;
     TRY_ASSIGN(record.subnet,
                choose_subnet(options_.pools.empty() ? default_pools() : options_.pools, others));
   } else {
     TRY(read_subnet(subnet, record));
-    if (std::ranges::any_of(
-            others, [&](const Subnet4& other) { return other.overlaps(record.subnet); })) {
+    if (std::ranges::any_of(others,
+                            [&](const Subnet4& other) { return other.overlaps(record.subnet); })) {
       return fail(Code::kPermissionDenied,
                   "invalid pool request: Pool overlaps with other one on this address space");
     }

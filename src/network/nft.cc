@@ -335,9 +335,10 @@ Status Batch::commit() {
   }
   Status done = socket->transact(std::move(all));
   if (!done && (done.error().sys_errno() == EOPNOTSUPP || done.error().sys_errno() == EINVAL)) {
-    return fail(done.error().code(), cat("this kernel's nf_tables lacks something (modules nf_tables, "
-                                         "nft_nat, nft_masq, nft_ct, nft_fib_inet): ",
-                                         done.error().message()));
+    return fail(done.error().code(),
+                cat("this kernel's nf_tables lacks something (modules nf_tables, "
+                    "nft_nat, nft_masq, nft_ct, nft_fib_inet): ",
+                    done.error().message()));
   }
   return done;
 }

@@ -2,13 +2,13 @@
 #include "network/ports.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
+#include <netinet/in.h>
 
 #include "base/strings.h"
 #include "sys/file_io.h"
@@ -136,15 +136,16 @@ Result<PublishedPort> PortTable::take_one(const std::string& owner, const PortWi
       if (is_taken && first != last) continue;
       std::string process = is_taken ? process_at_port(port) : std::string();
       if (process.empty()) return fail(std::move(held).error());
-      return fail(Code::kResourceExhausted, cat(held.error().message(), ": it is held by ", process));
+      return fail(Code::kResourceExhausted,
+                  cat(held.error().message(), ": it is held by ", process));
     }
     if (first != last) continue;
     return fail(Code::kResourceExhausted, cat("Bind for ", port.host.text(), ":", port.host_port,
-                                          " failed: port is already allocated: container ",
-                                          other->owner.substr(0, 12), " has it"));
+                                              " failed: port is already allocated: container ",
+                                              other->owner.substr(0, 12), " has it"));
   }
   return fail(Code::kResourceExhausted, cat("Bind for ", port.host.text(), ":", first, "-", last,
-                                        " failed: all ports are allocated"));
+                                            " failed: all ports are allocated"));
 }
 
 Result<std::vector<PublishedPort>> PortTable::take(const std::string& owner,

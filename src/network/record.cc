@@ -131,11 +131,10 @@ bool NetworkRecord::option(std::string_view wanted, bool otherwise) const {
 }
 
 Status Rows::insert(const NetworkRecord& record) const {
-  TRY(
-      transaction_.run("INSERT INTO network (id, namespace, name, created, config)"
-                       " VALUES (?, ?, ?, ?, ?)",
-                       {record.id, std::string(name_space_), record.name, record.created,
-                        network_json(record)}));
+  TRY(transaction_.run(
+      "INSERT INTO network (id, namespace, name, created, config)"
+      " VALUES (?, ?, ?, ?, ?)",
+      {record.id, std::string(name_space_), record.name, record.created, network_json(record)}));
   return {};
 }
 
@@ -152,31 +151,30 @@ Status Rows::remove(std::string_view id) const {
 
 Result<std::vector<NetworkRecord>> Rows::networks() const {
   std::vector<NetworkRecord> records;
-  TRY(
-      transaction_.query("SELECT id, name, created, config FROM network WHERE namespace = ?"
-                         " ORDER BY created, id",
-                         {std::string(name_space_)}, [&](const metadata::Row& row) -> Status {
-                           auto record = oci::parse_as<NetworkRecord>(row.text(3));
-                           if (!record) {
-                             return fail(std::move(record).error().add_context(
-                                 cat("the row of network ", row.text(0))));
-                           }
-                           record->id = row.text(0);
-                           record->name = row.text(1);
-                           record->created = row.integer(2);
-                           records.push_back(std::move(*record));
-                           return {};
-                         }));
+  TRY(transaction_.query(
+      "SELECT id, name, created, config FROM network WHERE namespace = ?"
+      " ORDER BY created, id",
+      {std::string(name_space_)}, [&](const metadata::Row& row) -> Status {
+        auto record = oci::parse_as<NetworkRecord>(row.text(3));
+        if (!record) {
+          return fail(
+              std::move(record).error().add_context(cat("the row of network ", row.text(0))));
+        }
+        record->id = row.text(0);
+        record->name = row.text(1);
+        record->created = row.integer(2);
+        records.push_back(std::move(*record));
+        return {};
+      }));
   return records;
 }
 
 Status Rows::insert(const Endpoint& endpoint) const {
-  TRY(
-      transaction_.run("INSERT INTO endpoint (network, container, address, config)"
-                       " VALUES (?, ?, ?, ?)",
-                       {endpoint.network, endpoint.container,
-                        static_cast<std::int64_t>(endpoint.address.value),
-                        endpoint_json(endpoint)}));
+  TRY(transaction_.run(
+      "INSERT INTO endpoint (network, container, address, config)"
+      " VALUES (?, ?, ?, ?)",
+      {endpoint.network, endpoint.container, static_cast<std::int64_t>(endpoint.address.value),
+       endpoint_json(endpoint)}));
   return {};
 }
 

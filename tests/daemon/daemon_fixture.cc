@@ -47,6 +47,12 @@ bool become_nobody() {
          ::setresuid(kNobody, kNobody, kNobody) == 0;
 }
 
+// In a child.
+bool enter_network(const char* path) {
+  int space = ::open(path, O_RDONLY | O_CLOEXEC);
+  return space >= 0 && ::setns(space, CLONE_NEWNET) == 0;
+}
+
 std::string docker_program() {
   for (const char* path : {"/usr/local/bin/docker", "/usr/bin/docker"}) {
     if (::access(path, X_OK) == 0) return path;
@@ -117,8 +123,11 @@ void DaemonTest::TearDown() {
 void DaemonTest::start_daemon(std::vector<std::string> more) {
   testing_support::DhowdStart start{
       .program = program("DHOWD"), .folder = folder_, .more = std::move(more)};
-  start.before_exec = [this] {
-    return (subordinate_ids_.empty() || take_ids(folder_)) && (!is_rootless_ || become_nobody());
+  // Of our own process: the child may have closed or replaced what it has of it.
+  std::string space = network_ ? cat("/proc/", ::getpid(), "/fd/", network_.get()) : "";
+  start.before_exec = [this, space] {
+    return (space.empty() || enter_network(space.c_str())) &&
+           (subordinate_ids_.empty() || take_ids(folder_)) && (!is_rootless_ || become_nobody());
   };
   auto started = testing_support::spawn_dhowd(start);
   ASSERT_TRUE(started.has_value()) << started.error().message();

@@ -50,6 +50,8 @@ class DaemonTest : public ::testing::Test {
   bool is_rootless_ = false;
   // As well: what dhowd reads in /etc/subuid and /etc/subgid; "": what the host has there.
   std::string subordinate_ids_;
+  // Set before SetUp: the network namespace that dhowd is in; none: the host's.
+  Fd network_;
   std::filesystem::path folder_;
   std::string socket() const { return (folder_ / "state/docker.sock").string(); }
   pid_t pid_ = 0;

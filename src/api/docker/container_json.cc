@@ -2,6 +2,7 @@
 #include "api/docker/container_json.h"
 
 #include <algorithm>
+#include <map>
 
 #include "api/docker/image_json.h"
 #include "base/rfc3339.h"
@@ -55,50 +56,6 @@ void write_mounts(JsonWriter& json, const std::vector<engine::MountPoint>& mount
   json.end_array();
 }
 
-// One that is attached to a network without addresses: the host's, or none.
-void write_endpoint(JsonWriter& json) {
-  json.begin_object();
-  for (const char* name : {"IPAMConfig", "Links", "Aliases", "DriverOpts"}) json.key(name).null();
-  json.member_number("GwPriority", 0);
-  for (const char* name : {"NetworkID", "EndpointID", "Gateway", "IPAddress", "MacAddress",
-                           "IPv6Gateway", "GlobalIPv6Address"}) {
-    json.member(name, "");
-  }
-  json.member_number("IPPrefixLen", 0).member_number("GlobalIPv6PrefixLen", 0);
-  json.key("DNSNames").null().end_object();
-}
-
-void write_network_map(JsonWriter& json, const std::string& mode) {
-  json.key("Networks").begin_object();
-  if (mode == "host" || mode == "none") {
-    json.key(mode);
-    write_endpoint(json);
-  }
-  json.end_object();
-}
-
-// What 1.52 has no more.
-void write_old_network_members(JsonWriter& json) {
-  json.member("Bridge", "").member_boolean("HairpinMode", false);
-  json.member("LinkLocalIPv6Address", "").member_number("LinkLocalIPv6PrefixLen", 0);
-  json.key("SecondaryIPAddresses").null().key("SecondaryIPv6Addresses").null();
-  for (const char* name :
-       {"EndpointID", "Gateway", "GlobalIPv6Address", "IPAddress", "IPv6Gateway", "MacAddress"}) {
-    json.member(name, "");
-  }
-  json.member_number("GlobalIPv6PrefixLen", 0).member_number("IPPrefixLen", 0);
-}
-
-void write_network_settings(JsonWriter& json, const Inspection& container, ApiVersion version) {
-  json.key("NetworkSettings").begin_object();
-  std::string sandbox = container.sandbox_key.substr(container.sandbox_key.rfind('/') + 1);
-  json.member("SandboxID", sandbox).member("SandboxKey", container.sandbox_key);
-  json.key("Ports").begin_object().end_object();
-  if (version < ApiVersion{52}) write_old_network_members(json);
-  write_network_map(json, container.config.host.network_mode);
-  json.end_object();
-}
-
 void write_texts_or_null(JsonWriter& json, std::string_view name,
                          const std::vector<std::string>& texts) {
   json.key(name);
@@ -108,6 +65,111 @@ void write_texts_or_null(JsonWriter& json, std::string_view name,
   }
   json.begin_array();
   for (const std::string& text : texts) json.string(text);
+  json.end_array();
+}
+
+// What was asked for, and what came of it.
+void write_endpoint(JsonWriter& json, const engine::NetworkStatus& network) {
+  const engine::EndpointConfig& config = network.config;
+  json.begin_object().key("IPAMConfig");
+  if (config.ipam_config) {
+    json.begin_object();
+    if (!config.ipam_config->ipv4_address.empty()) {
+      json.member("IPv4Address", config.ipam_config->ipv4_address);
+    }
+    json.end_object();
+  } else {
+    json.null();
+  }
+  write_texts_or_null(json, "Links", config.links);
+  write_texts_or_null(json, "Aliases", config.aliases);
+  json.key("DriverOpts");
+  if (config.driver_opts.empty()) {
+    json.null();
+  } else {
+    json.begin_object();
+    for (const auto& [key, value] : config.driver_opts) json.member(key, value);
+    json.end_object();
+  }
+  json.member_number("GwPriority", config.gw_priority);
+  json.member("NetworkID", network.network_id).member("EndpointID", network.endpoint_id);
+  json.member("Gateway", network.gateway).member("IPAddress", network.address);
+  json.member("MacAddress", network.mac).member_number("IPPrefixLen", network.prefix_length);
+  json.member("IPv6Gateway", "").member("GlobalIPv6Address", "");
+  json.member_number("GlobalIPv6PrefixLen", 0);
+  write_texts_or_null(json, "DNSNames", network.dns_names);
+  json.end_object();
+}
+
+void write_network_map(JsonWriter& json, const std::vector<engine::NetworkStatus>& networks) {
+  json.key("Networks").begin_object();
+  for (const engine::NetworkStatus& network : networks) {
+    json.key(network.name);
+    write_endpoint(json, network);
+  }
+  json.end_object();
+}
+
+// "80/tcp": null for one that is not published.
+void write_port_map(JsonWriter& json, const std::vector<engine::PortStatus>& ports) {
+  std::map<std::string, std::vector<const engine::PortStatus*>> by_port;
+  for (const engine::PortStatus& port : ports) {
+    auto& bindings = by_port[cat(port.container_port, "/", port.protocol)];
+    if (!port.host.empty()) bindings.push_back(&port);
+  }
+  json.key("Ports").begin_object();
+  for (const auto& [name, bindings] : by_port) {
+    json.key(name);
+    if (bindings.empty()) {
+      json.null();
+      continue;
+    }
+    json.begin_array();
+    for (const engine::PortStatus* port : bindings) {
+      json.begin_object().member("HostIp", port->host);
+      json.member("HostPort", cat(port->host_port)).end_object();
+    }
+    json.end_array();
+  }
+  json.end_object();
+}
+
+// What 1.52 has no more.
+void write_old_network_members(JsonWriter& json, const Inspection& container) {
+  // Those of the default network, where it is in it.
+  engine::NetworkStatus shown;
+  for (const engine::NetworkStatus& network : container.networks) {
+    if (network.name == "bridge") shown = network;
+  }
+  json.member("Bridge", "").member_boolean("HairpinMode", false);
+  json.member("LinkLocalIPv6Address", "").member_number("LinkLocalIPv6PrefixLen", 0);
+  json.key("SecondaryIPAddresses").null().key("SecondaryIPv6Addresses").null();
+  json.member("EndpointID", shown.endpoint_id).member("Gateway", shown.gateway);
+  json.member("GlobalIPv6Address", "").member("IPAddress", shown.address);
+  json.member("IPv6Gateway", "").member("MacAddress", shown.mac);
+  json.member_number("GlobalIPv6PrefixLen", 0);
+  json.member_number("IPPrefixLen", shown.prefix_length);
+}
+
+void write_network_settings(JsonWriter& json, const Inspection& container, ApiVersion version) {
+  json.key("NetworkSettings").begin_object();
+  std::string sandbox = container.sandbox_key.substr(container.sandbox_key.rfind('/') + 1);
+  json.member("SandboxID", sandbox).member("SandboxKey", container.sandbox_key);
+  write_port_map(json, container.ports);
+  if (version < ApiVersion{52}) write_old_network_members(json, container);
+  write_network_map(json, container.networks);
+  json.end_object();
+}
+
+void write_ports(JsonWriter& json, const std::vector<engine::PortStatus>& ports) {
+  json.key("Ports").begin_array();
+  for (const engine::PortStatus& port : ports) {
+    json.begin_object();
+    if (!port.host.empty()) json.member("IP", port.host);
+    json.member_number("PrivatePort", port.container_port);
+    if (!port.host.empty()) json.member_number("PublicPort", port.host_port);
+    json.member("Type", port.protocol).end_object();
+  }
   json.end_array();
 }
 
@@ -161,7 +223,7 @@ void write_container_summary(JsonWriter& json, const ContainerSummary& container
   json.string(cat("/", container.name)).end_array().member("Image", container.image);
   json.member("ImageID", container.image_id).member("Command", container.command);
   json.member_number("Created", container.created / 1'000'000'000);
-  json.key("Ports").begin_array().end_array();
+  write_ports(json, container.ports);
   write_sizes(json, container.size_rw, container.size_root);
   json.key("Labels").begin_object();
   for (const auto& [key, value] : container.labels) json.member(key, value);
@@ -175,7 +237,7 @@ void write_container_summary(JsonWriter& json, const ContainerSummary& container
     json.end_object();
   }
   json.end_object().key("NetworkSettings").begin_object();
-  write_network_map(json, container.network_mode);
+  write_network_map(json, container.networks);
   json.end_object();
   write_mounts(json, container.mounts);
   if (version >= ApiVersion{52}) {

@@ -1,135 +1,202 @@
 // SPDX-License-Identifier: Apache-2.0
-// Networks, as far as they are there: the two networks that are none of their own.
+// Networks.
+#include "api/docker/container_json.h"
 #include "api/docker/door.h"
 #include "api/docker/request_params.h"
-#include "base/hasher.h"
 #include "base/strings.h"
+#include "engine/container_config_json.h"
 #include "oci/json.h"
+#include "oci/json_reader.h"
+
+namespace dhow::network {
+
+// The body of POST /networks/create.
+void decode(const oci::JsonReader& in, NewSubnet& out) {
+  oci::optional_member(in, "Subnet", out.subnet);
+  oci::optional_member(in, "IPRange", out.range);
+  oci::optional_member(in, "Gateway", out.gateway);
+  oci::optional_member(in, "AuxiliaryAddresses", out.auxiliary);
+}
+
+void decode(const oci::JsonReader& in, NewNetwork& out) {
+  oci::optional_member(in, "Name", out.name);
+  oci::optional_member(in, "Driver", out.driver);
+  oci::optional_member(in, "Scope", out.scope);
+  oci::optional_member(in, "Internal", out.internal);
+  oci::optional_member(in, "Attachable", out.attachable);
+  oci::optional_member(in, "Ingress", out.ingress);
+  oci::optional_member(in, "ConfigOnly", out.config_only);
+  oci::optional_member(in.member("ConfigFrom"), "Network", out.config_from);
+  oci::optional_member(in, "EnableIPv4", out.ipv4);
+  oci::optional_member(in, "EnableIPv6", out.ipv6);
+  oci::JsonReader ipam = in.member("IPAM");
+  oci::optional_member(ipam, "Driver", out.ipam_driver);
+  oci::optional_member(ipam, "Config", out.subnets);
+  oci::optional_member(ipam, "Options", out.ipam_options);
+  oci::optional_member(in, "Options", out.options);
+  oci::optional_member(in, "Labels", out.labels);
+}
+
+}  // namespace dhow::network
 
 namespace dhow::api::docker {
 namespace {
 
+using engine::NetworkDetails;
+using network::NetworkRecord;
 using oci::JsonWriter;
 
-struct BuiltinNetwork {
-  const char* name;
-  const char* driver;
-};
-constexpr BuiltinNetwork kNetworks[] = {{"host", "host"}, {"none", "null"}};
-
-constexpr const char* kNoNetworks =
-    "networks of your own are not supported yet: there are \"host\" and \"none\"";
-
-// The same on each machine, as nobody makes them.
-std::string network_id(const BuiltinNetwork& network) {
-  return std::string(digest_of(cat("dhow network ", network.name)).hex());
+void write_text_map(JsonWriter& json, std::string_view name, const network::TextMap& map) {
+  json.key(name).begin_object();
+  for (const auto& [key, value] : map) json.member(key, value);
+  json.end_object();
 }
 
-void write_network(JsonWriter& json, const BuiltinNetwork& network, bool with_containers) {
-  json.begin_object().member("Name", network.name).member("Id", network_id(network));
-  json.member("Created", "1970-01-01T00:00:00Z").member("Scope", "local");
-  json.member("Driver", network.driver);
+void write_ipam(JsonWriter& json, const NetworkRecord& record) {
+  json.key("IPAM").begin_object().member("Driver", "default");
+  if (record.ipam_options.empty()) {
+    json.key("Options").null();
+  } else {
+    write_text_map(json, "Options", record.ipam_options);
+  }
+  json.key("Config");
+  if (!record.has_addresses()) {
+    json.null().end_object();
+    return;
+  }
+  json.begin_array().begin_object().member("Subnet", record.subnet.text());
+  if (record.range) json.member("IPRange", record.range->text());
+  json.member("Gateway", record.gateway.text());
+  if (!record.auxiliary.empty()) {
+    json.key("AuxiliaryAddresses").begin_object();
+    for (const auto& [name, address] : record.auxiliary) json.member(name, address.text());
+    json.end_object();
+  }
+  json.end_object().end_array().end_object();
+}
+
+void write_network(JsonWriter& json, const NetworkDetails& network, bool with_containers) {
+  const NetworkRecord& record = network.record;
+  json.begin_object().member("Name", record.name).member("Id", record.id);
+  json.member("Created", record.created == 0 ? std::string("1970-01-01T00:00:00Z")
+                                             : time_text(record.created));
+  json.member("Scope", "local").member("Driver", record.driver);
   json.member_boolean("EnableIPv4", true).member_boolean("EnableIPv6", false);
-  json.key("IPAM").begin_object().member("Driver", "default").key("Options").null();
-  json.key("Config").null().end_object();
-  for (const char* name : {"Internal", "Attachable", "Ingress"}) json.member_boolean(name, false);
+  write_ipam(json, record);
+  json.member_boolean("Internal", record.internal);
+  json.member_boolean("Attachable", record.attachable).member_boolean("Ingress", false);
   json.key("ConfigFrom").begin_object().member("Network", "").end_object();
   json.member_boolean("ConfigOnly", false);
-  if (with_containers) json.key("Containers").begin_object().end_object();
-  json.key("Options").begin_object().end_object();
-  json.key("Labels").begin_object().end_object().end_object();
-}
-
-bool wanted(const BuiltinNetwork& network, const engine::Filters& filters) {
-  for (const auto& [key, values] : filters) {
-    bool any = values.empty();
-    for (const std::string& value : values) {
-      bool holds = false;
-      if (key == "name") holds = std::string_view(network.name).find(value) != std::string::npos;
-      if (key == "driver") holds = value == network.driver;
-      if (key == "id") holds = network_id(network).starts_with(value);
-      if (key == "scope") holds = value == "local";
-      if (key == "type") holds = value == "builtin";
-      if (key == "dangling") holds = value == "false" || value == "0";
-      any = any || holds;
+  if (with_containers) {
+    json.key("Containers").begin_object();
+    for (const network::Endpoint& endpoint : network.endpoints) {
+      json.key(endpoint.container).begin_object().member("Name", endpoint.name);
+      json.member("EndpointID", endpoint.id).member("MacAddress", endpoint.mac);
+      json.member("IPv4Address", cat(endpoint.address.text(), "/", record.subnet.bits));
+      json.member("IPv6Address", "").end_object();
     }
-    if (!any) return false;
+    json.end_object();
   }
-  return true;
+  write_text_map(json, "Options", record.options);
+  write_text_map(json, "Labels", record.labels);
+  json.end_object();
 }
 
-Status list_networks(const ExchangePtr& exchange) {
+Status list_networks(const Services& services, const ExchangePtr& exchange) {
   TRY_ASSIGN(engine::Filters filters,
              parse_filters(exchange->query().get("filters"),
                            {"dangling", "driver", "id", "label", "name", "scope", "type"}));
+  TRY_ASSIGN(std::vector<NetworkDetails> networks, services.engine.networks().list(filters));
   JsonWriter json;
   json.begin_array();
-  for (const BuiltinNetwork& network : kNetworks) {
-    if (wanted(network, filters)) write_network(json, network, before(*exchange, 28));
+  for (const NetworkDetails& network : networks) {
+    write_network(json, network, before(*exchange, 28));
   }
   json.end_array();
   exchange->respond(Response::json(json.text() + "\n"));
   return {};
 }
 
-Status inspect_network(const ExchangePtr& exchange, const Match& match) {
-  for (const BuiltinNetwork& network : kNetworks) {
-    if (match[0] != network.name && !network_id(network).starts_with(match[0])) continue;
-    JsonWriter json;
-    write_network(json, network, true);
-    exchange->respond(Response::json(json.text() + "\n"));
-    return {};
+Status inspect_network(const Services& services, const ExchangePtr& exchange, const Match& match) {
+  TRY_ASSIGN(NetworkDetails network, services.engine.networks().inspect(match[0]));
+  JsonWriter json;
+  write_network(json, network, true);
+  exchange->respond(Response::json(json.text() + "\n"));
+  return {};
+}
+
+Status create_network(const Services& services, const ExchangePtr& exchange) {
+  TRY(check_json(*exchange));
+  TRY_ASSIGN(auto wanted, oci::parse_as<network::NewNetwork>(exchange->body()));
+  TRY_ASSIGN(NetworkRecord made, services.engine.networks().create(wanted));
+  JsonWriter json;
+  json.begin_object().member("Id", made.id).member("Warning", "").end_object();
+  exchange->respond(Response::json(json.text() + "\n", 201));
+  return {};
+}
+
+Status prune_networks(const Services& services, const ExchangePtr& exchange) {
+  TRY_ASSIGN(engine::Filters filters,
+             parse_filters(exchange->query().get("filters"), {"label", "label!", "until"}));
+  TRY_ASSIGN(std::vector<std::string> removed, services.engine.networks().prune(filters));
+  JsonWriter json;
+  json.begin_object().key("NetworksDeleted");
+  if (removed.empty()) {
+    json.null();
+  } else {
+    json.begin_array();
+    for (const std::string& name : removed) json.string(name);
+    json.end_array();
   }
-  return fail(Code::kNotFound, cat("network ", match[0], " not found"));
+  json.end_object();
+  exchange->respond(Response::json(json.text() + "\n"));
+  return {};
 }
 
-void refuse_networks(Router& router, const char* method, const char* pattern, const char* message) {
-  router.add({.method = method,
-              .pattern = pattern,
-              .handler = [message](const ExchangePtr&, const Match&) -> Status {
-                return fail(Code::kUnimplemented, message);
-              },
-              .quick = true});
-}
-
-void answer_always(Router& router, const char* method, const char* pattern, const char* json) {
-  router.add({.method = method,
-              .pattern = pattern,
-              .handler = [json](const ExchangePtr& exchange, const Match&) -> Status {
-                exchange->respond(Response::json(json));
-                return {};
-              },
-              .quick = true});
+Status connect_network(const Services& services, const ExchangePtr& exchange, const Match& match,
+                       bool connect) {
+  TRY(check_json(*exchange));
+  TRY_ASSIGN(engine::ConnectConfig wanted, engine::parse_connect_config(exchange->body()));
+  engine::Containers& containers = services.engine.containers();
+  if (connect) {
+    TRY(containers.connect(wanted.container, match[0], wanted.endpoint));
+  } else {
+    TRY(containers.disconnect(wanted.container, match[0], wanted.force));
+  }
+  exchange->respond(Response::empty(200));
+  return {};
 }
 
 }  // namespace
 
-void add_network_routes(Router& router, const Services&) {
-  router.add(
-      {.method = "GET",
-       .pattern = "/networks",
-       .handler = [](const ExchangePtr& exchange, const Match&) { return list_networks(exchange); },
-       .quick = true});
-  router.add({.method = "GET",
-              .pattern = "/networks/{}",
-              .handler = [](const ExchangePtr& exchange,
-                            const Match& match) { return inspect_network(exchange, match); },
-              .quick = true});
-  answer_always(router, "POST", "/networks/prune", "{\"NetworksDeleted\":null}\n");
-  refuse_networks(router, "POST", "/networks/create", kNoNetworks);
-  refuse_networks(router, "POST", "/networks/{}/connect", kNoNetworks);
-  refuse_networks(router, "POST", "/networks/{}/disconnect", kNoNetworks);
-  router.add({.method = "DELETE",
-              .pattern = "/networks/{}",
-              .handler = [](const ExchangePtr&, const Match& match) -> Status {
-                for (const BuiltinNetwork& network : kNetworks) {
-                  if (match[0] != network.name) continue;
-                  return fail(Code::kPermissionDenied,
-                              cat(match[0], " is a pre-defined network and cannot be removed"));
-                }
-                return fail(Code::kNotFound, cat("network ", match[0], " not found"));
-              },
-              .quick = true});
+void add_network_routes(Router& router, const Services& services) {
+  auto add = [&](const char* method, const char* pattern, auto handler) {
+    router.add({.method = method, .pattern = pattern, .handler = std::move(handler)});
+  };
+  add("GET", "/networks", [&services](const ExchangePtr& exchange, const Match&) {
+    return list_networks(services, exchange);
+  });
+  add("GET", "/networks/{}", [&services](const ExchangePtr& exchange, const Match& match) {
+    return inspect_network(services, exchange, match);
+  });
+  add("POST", "/networks/create", [&services](const ExchangePtr& exchange, const Match&) {
+    return create_network(services, exchange);
+  });
+  add("POST", "/networks/prune", [&services](const ExchangePtr& exchange, const Match&) {
+    return prune_networks(services, exchange);
+  });
+  add("DELETE", "/networks/{}",
+      [&services](const ExchangePtr& exchange, const Match& match) -> Status {
+        TRY(services.engine.networks().remove(match[0]));
+        exchange->respond(Response::empty(204));
+        return {};
+      });
+  for (bool connect : {true, false}) {
+    add("POST", connect ? "/networks/{}/connect" : "/networks/{}/disconnect",
+        [&services, connect](const ExchangePtr& exchange, const Match& match) {
+          return connect_network(services, exchange, match, connect);
+        });
+  }
 }
 
 }  // namespace dhow::api::docker

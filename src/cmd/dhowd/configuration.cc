@@ -152,6 +152,25 @@ Status read_ulimit(const Setting& in, std::vector<engine::Ulimit>& out) {
   return {};
 }
 
+Status read_address_pools(const Setting& in, std::vector<engine::EngineOptions::AddressPool>& out) {
+  const toml::array* array = in.node.as_array();
+  if (array == nullptr) return in.fault("not an array of tables");
+  out.clear();
+  for (const toml::node& item : *array) {
+    engine::EngineOptions::AddressPool& pool = out.emplace_back();
+    TRY(read_table({in.file, in.key, item}, [&](const Setting& member) -> Status {
+      std::string name = last_part(member.key);
+      if (name == "base") return read_text(member, pool.base);
+      if (name != "size") return member.fault("unknown key");
+      auto number = member.node.value_exact<std::int64_t>();
+      if (!number) return member.fault("not a number");
+      pool.size = *number;
+      return {};
+    }));
+  }
+  return {};
+}
+
 using Reader = std::function<Status(const Setting&, Configuration&)>;
 
 Reader text(std::string engine::EngineOptions::* field) {
@@ -193,6 +212,12 @@ void add_engine_readers(std::map<std::string_view, Reader>& readers) {
   readers["default-ipc-mode"] = choice(&Engine::ipc_mode, {"private", "shareable"});
   readers["default-cgroupns-mode"] = choice(&Engine::cgroupns_mode, {"private", "host"});
   readers["cdi-spec-dirs"] = texts(&Engine::cdi_folders);
+  readers["bridge"] = text(&Engine::bridge);
+  readers["bip"] = text(&Engine::bridge_address);
+  readers["firewall-table"] = text(&Engine::firewall_table);
+  readers["default-address-pools"] = [](const Setting& in, Configuration& out) {
+    return read_address_pools(in, out.engine.address_pools);
+  };
   readers["dns"] = texts(&Engine::dns);
   readers["dns-opts"] = texts(&Engine::dns_options);
   readers["dns-search"] = texts(&Engine::dns_search);

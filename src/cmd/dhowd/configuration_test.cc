@@ -40,6 +40,10 @@ log-driver = "local"
 default-ipc-mode = "shareable"
 default-cgroupns-mode = "host"
 cdi-spec-dirs = ["/cdi"]
+bridge = "dhow1"
+bip = "10.1.0.1/24"
+firewall-table = "mine"
+default-address-pools = [{ base = "10.2.0.0/16", size = 25 }]
 dns = ["10.0.0.1"]
 dns-opts = ["ndots:1"]
 dns-search = ["example"]
@@ -72,6 +76,12 @@ hard = 2048
   EXPECT_EQ(engine.ipc_mode, "shareable");
   EXPECT_EQ(engine.cgroupns_mode, "host");
   EXPECT_THAT(engine.default_ulimits, ElementsAre(engine::Ulimit{"nofile", 1024, 2048}));
+  EXPECT_EQ(engine.bridge, "dhow1");
+  EXPECT_EQ(engine.bridge_address, "10.1.0.1/24");
+  EXPECT_EQ(engine.firewall_table, "mine");
+  ASSERT_EQ(engine.address_pools.size(), 1U);
+  EXPECT_EQ(engine.address_pools[0].base, "10.2.0.0/16");
+  EXPECT_EQ(engine.address_pools[0].size, 25);
   EXPECT_THAT(configuration.insecure_registries, ElementsAre("r.io:5000"));
   EXPECT_THAT(configuration.registry_folders, ElementsAre("/certs.d"));
 }

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: Apache-2.0
+// Containers and the networks that they are in.
+#include <fcntl.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "engine/containers_impl.h"
+#include "engine/names.h"
+#include "metadata/lease_store.h"
+#include "sys/file_io.h"
+
+namespace dhow::engine {
+namespace {
+
+using network::AttachRequest;
+using network::Endpoint;
+using network::Join;
+using network::NetworkRecord;
+using network::PortWish;
+
+constexpr std::string_view kNoNetworks =
+    "No network but the loopback interface: this engine has no right to make networks.";
+
+std::unexpected<Error> wrong_network(std::string message) {
+  return fail(Code::kInvalidArgument, std::move(message));
+}
+
+// Modes that are no network.
+bool is_plain_mode(const std::string& mode) {
+  return mode == "none" || mode == "host" || !joined_container(mode).empty();
+}
+
+// What a container asks of the networks that it is to be in, by their ids; that of its mode first.
+using Wishes = std::vector<std::pair<NetworkRecord, EndpointConfig>>;
+
+Result<Wishes> wishes_of(const CreateConfig& config, const network::LocalNetworks& networks) {
+  Wishes wishes;
+  auto add = [&](const std::string& name, const EndpointConfig& endpoint) -> Status {
+    TRY_ASSIGN(NetworkRecord record, networks.find(name));
+    auto same =
+        std::ranges::find_if(wishes, [&](const auto& wish) { return wish.first.id == record.id; });
+    if (same != wishes.end()) {
+      same->second = endpoint;
+    } else {
+      wishes.emplace_back(std::move(record), endpoint);
+    }
+    return {};
+  };
+  TRY(add(network_mode(config.host), {}));
+  for (const auto& [name, endpoint] : config.networking.endpoints) TRY(add(name, endpoint));
+  return wishes;
+}
+
+Result<Join> join_of(const NetworkRecord& record, const EndpointConfig& config,
+                     const std::string& mac) {
+  if (!record.has_addresses()) {
+    return wrong_network(
+        cat("container cannot be connected to network ", record.name, " and to others"));
+  }
+  Join join;
+  join.network = record.id;
+  join.mac = config.mac_address.empty() ? mac : config.mac_address;
+  if (!join.mac.empty() && !network::parse_mac(join.mac)) {
+    return wrong_network(cat("invalid MAC address: ", join.mac));
+  }
+  join.priority = config.gw_priority;
+  auto name = config.driver_opts.find("com.docker.network.endpoint.ifname");
+  if (name != config.driver_opts.end()) join.inside = name->second;
+  if (!config.ipam_config) return join;
+  if (!config.ipam_config->ipv6_address.empty()) {
+    return fail(Code::kUnimplemented, "IPAMConfig.IPv6Address: networks have no IPv6 yet");
+  }
+  const std::string& text = config.ipam_config->ipv4_address;
+  if (text.empty()) return join;
+  join.address = network::parse_ip4(text);
+  if (!join.address) {
+    return wrong_network(cat("invalid endpoint settings: invalid IPv4 address: ", text));
+  }
+  if (record.is_default()) {
+    return wrong_network(
+        "invalid config for network bridge: invalid endpoint settings: user specified IP address "
+        "is supported on user defined networks only");
+  }
+  if (record.chosen) {
+    return wrong_network(cat("invalid config for network ", record.name,
+                             ": invalid endpoint settings: user specified IP address is supported "
+                             "only when connecting to networks with user configured subnets"));
+  }
+  return join;
+}
+
+Result<PortWish> wish_of(const std::string& port, const PortBinding& binding) {
+  auto parsed = network::parse_port(port);
+  if (!parsed) return wrong_network(cat("invalid port specification: ", quoted(port)));
+  auto range = network::parse_port_range(binding.host_port);
+  if (!range) return wrong_network(cat("invalid port specification: ", quoted(binding.host_port)));
+  PortWish wish{parsed->second, parsed->first, {}, range->first, range->second};
+  if (binding.host_ip.empty()) return wish;
+  auto address = network::parse_ip4(binding.host_ip);
+  if (!address) {
+    if (binding.host_ip.find(':') != std::string::npos) {
+      return fail(Code::kUnimplemented, cat("PortBindings: the host address ", binding.host_ip,
+                                            ": networks have no IPv6 yet"));
+    }
+    return wrong_network(cat("invalid IP address: ", binding.host_ip));
+  }
+  wish.host = *address;
+  return wish;
+}
+
+Result<std::vector<PortWish>> port_wishes(const CreateConfig& config) {
+  std::vector<PortWish> wishes;
+  for (const auto& [port, bindings] : config.host.port_bindings) {
+    for (const PortBinding& binding : bindings.empty() ? std::vector<PortBinding>(1) : bindings) {
+      TRY_ASSIGN(PortWish wish, wish_of(port, binding));
+      wishes.push_back(std::move(wish));
+    }
+  }
+  if (!config.host.publish_all_ports) return wishes;
+  for (const std::string& port : config.config.exposed_ports) {
+    if (config.host.port_bindings.contains(port)) continue;
+    TRY_ASSIGN(PortWish wish, wish_of(port, {}));
+    wishes.push_back(std::move(wish));
+  }
+  return wishes;
+}
+
+}  // namespace
+
+Status ContainersImpl::check_networks(const ContainerRecord& record,
+                                      std::vector<std::string>& warnings) const {
+  const HostConfig& host = record.config.host;
+  std::string mode = network_mode(host);
+  TRY_ASSIGN(std::vector<PortWish> ports, port_wishes(record.config));
+  if (is_plain_mode(mode)) {
+    if (ports.empty()) return {};
+    if (!joined_container(mode).empty()) {
+      return wrong_network(
+          "conflicting options: port publishing and the container type network mode");
+    }
+    if (mode == "host") {
+      warnings.emplace_back("Published ports are discarded when using host network mode");
+    }
+    return {};
+  }
+  if (!has_networks()) {
+    if (mode != "bridge") return fail(Code::kNotFound, cat("network ", mode, " not found"));
+    warnings.emplace_back(kNoNetworks);
+    return {};
+  }
+  auto request = attach_request(record);
+  // That there is no such network, docker tells of at the start.
+  if (!request && request.error().code() != Code::kNotFound) {
+    return fail(std::move(request).error());
+  }
+  return {};
+}
+
+Result<AttachRequest> ContainersImpl::attach_request(const ContainerRecord& record) const {
+  AttachRequest request;
+  request.container = record.id;
+  request.name = record.name;
+  TRY_ASSIGN(Wishes wishes, wishes_of(record.config, *stores_.networks));
+  std::string mac = record.config.config.mac_address;
+  for (const auto& [network, endpoint] : wishes) {
+    TRY_ASSIGN(Join join, join_of(network, endpoint, mac));
+    request.joins.push_back(std::move(join));
+    mac.clear();  // it is of the first
+  }
+  TRY_ASSIGN(request.ports, port_wishes(record.config));
+  return request;
+}
+
+Result<Fd> ContainersImpl::attach_networks(const ContainerRecord& record) const {
+  if (!has_networks() || is_plain_mode(network_mode(record.config.host))) return Fd();
+  auto attached = [&]() -> Result<network::Attachment> {
+    TRY_ASSIGN(AttachRequest request, attach_request(record));
+    return stores_.networks->attach(request);
+  }();
+  if (!attached) {
+    return fail(std::move(attached).error().add_context("failed to set up container networking"));
+  }
+  network::Attachment attachment = std::move(*attached);
+  TRY(write_files(record));
+  return std::move(attachment.space);
+}
+
+void ContainersImpl::detach_networks(const std::string& id) const {
+  if (stores_.networks != nullptr) stores_.networks->detach(id);
+}
+
+std::vector<Event> ContainersImpl::network_events(const ContainerRecord& record,
+                                                  std::string_view action) const {
+  std::vector<Event> events;
+  if (stores_.networks == nullptr) return events;
+  for (const Endpoint& endpoint : stores_.networks->endpoints_of_container(record.id)) {
+    auto network = stores_.networks->find(endpoint.network);
+    if (!network) continue;
+    Event event;
+    event.type = "network";
+    event.action = action;
+    event.actor = network->id;
+    event.attributes = {
+        {"container", record.id}, {"name", network->name}, {"type", network->driver}};
+    event.time = metadata::now();
+    events.push_back(std::move(event));
+  }
+  return events;
+}
+
+std::vector<NetworkStatus> ContainersImpl::network_statuses(const ContainerRecord& record) const {
+  std::vector<NetworkStatus> result;
+  std::string mode = network_mode(record.config.host);
+  if (stores_.networks == nullptr || !joined_container(mode).empty()) return result;
+  if (!has_networks() && mode != "none" && mode != "host") return result;
+  auto wishes = wishes_of(record.config, *stores_.networks);
+  std::vector<Endpoint> endpoints = stores_.networks->endpoints_of_container(record.id);
+  if (!wishes) return result;
+  for (auto& [network, config] : *wishes) {
+    NetworkStatus status;
+    status.name = network.name;
+    status.config = std::move(config);
+    if (network.has_addresses() && !network.is_default()) {
+      status.dns_names = {record.name};
+      for (const std::string& alias : status.config.aliases) status.dns_names.push_back(alias);
+      status.dns_names.emplace_back(short_id(record.id));
+    }
+    auto endpoint = std::ranges::find(endpoints, network.id, &Endpoint::network);
+    bool runs = record.progress.state.has_process();
+    if (endpoint != endpoints.end()) {
+      status.network_id = network.id;
+      status.endpoint_id = endpoint->id;
+      status.gateway = network.internal ? "" : network.gateway.text();
+      status.address = endpoint->address.text();
+      status.prefix_length = network.subnet.bits;
+      status.mac = endpoint->mac;
+      status.is_gateway = endpoint->is_gateway;
+    } else if (!network.has_addresses() && runs) {
+      status.network_id = network.id;
+    }
+    result.push_back(std::move(status));
+  }
+  return result;
+}
+
+std::vector<PortStatus> ContainersImpl::port_statuses(const ContainerRecord& record) const {
+  std::vector<PortStatus> result;
+  if (!record.progress.state.has_process()) return result;
+  std::set<std::string> published;
+  if (stores_.networks != nullptr) {
+    for (const Endpoint& endpoint : stores_.networks->endpoints_of_container(record.id)) {
+      for (const network::PublishedPort& port : endpoint.ports) {
+        result.push_back({port.container_port, port.protocol, port.host.text(), port.host_port});
+        published.insert(cat(port.container_port, "/", port.protocol));
+      }
+    }
+  }
+  // Docker has none of these where the network is another's.
+  std::string mode = network_mode(record.config.host);
+  if (is_plain_mode(mode)) return result;
+  for (const std::string& port : record.config.config.exposed_ports) {
+    auto parsed = network::parse_port(port);
+    if (parsed && !published.contains(port)) {
+      result.push_back({parsed->first, parsed->second, {}, 0});
+    }
+  }
+  return result;
+}
+
+std::string ContainersImpl::hosts_text(const ContainerRecord& record) const {
+  std::string text =
+      "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\n"
+      "ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
+  for (const std::string& entry : record.config.host.extra_hosts) {
+    std::size_t colon = entry.find(':');
+    if (colon == std::string::npos) continue;
+    std::string address = entry.substr(colon + 1);
+    if (address.starts_with('[') && address.ends_with(']')) {
+      address = address.substr(1, address.size() - 2);
+    }
+    if (address == "host-gateway" && has_networks()) {
+      auto network = stores_.networks->find("bridge");
+      if (network) address = network->gateway.text();
+    }
+    text += cat(address, "\t", entry.substr(0, colon), "\n");
+  }
+  if (stores_.networks == nullptr) return text;
+  const ContainerConfig& config = record.config.config;
+  std::string names = config.hostname;
+  if (!config.domainname.empty()) {
+    names = cat(config.hostname, ".", config.domainname, " ", config.hostname);
+  }
+  for (const Endpoint& endpoint : stores_.networks->endpoints_of_container(record.id)) {
+    text += cat(endpoint.address.text(), "\t", names, "\n");
+  }
+  return text;
+}
+
+// After shims have told which containers run.
+Status ContainersImpl::settle_networks() const {
+  if (stores_.networks == nullptr) return {};
+  std::set<std::string> running;
+  for (const ContainerPtr& container : all()) {
+    std::lock_guard lock(container->mutex);
+    if (container->io_ready) running.insert(container->id);
+  }
+  stores_.networks->settle(running);
+  return {};
+}
+
+Status ContainersImpl::connect(std::string_view ref, std::string_view network,
+                               const EndpointConfig& config) {
+  if (!has_networks()) return fail(Code::kUnimplemented, std::string(kNoNetworks));
+  TRY_ASSIGN(ContainerPtr container, find(ref));
+  std::lock_guard operation(container->operation);
+  TRY_ASSIGN(NetworkRecord wanted, stores_.networks->find(network));
+  ContainerRecord record = *container->record();
+  std::string mode = network_mode(record.config.host);
+  if (mode == "host" || wanted.name == "host") {
+    return wrong_network(
+        "container cannot be disconnected from host network or connected to host network");
+  }
+  if (!joined_container(mode).empty() || !wanted.has_addresses()) {
+    return wrong_network(
+        "container sharing network namespace with another container or host cannot be connected "
+        "to any other network");
+  }
+  TRY_ASSIGN(Wishes wishes, wishes_of(record.config, *stores_.networks));
+  bool is_in =
+      std::ranges::any_of(wishes, [&](const auto& wish) { return wish.first.id == wanted.id; });
+  const ContainerState& state = record.progress.state;
+  // One that has left all its networks, or never had any: this is its first.
+  if (mode == "none") record.config.host.network_mode = wanted.name;
+  if (is_in) {
+    return fail(Code::kPermissionDenied, cat("endpoint with name ", record.name,
+                                             " already exists in network ", wanted.name));
+  }
+  TRY_ASSIGN(Join join, join_of(wanted, config, {}));
+  record.config.networking.endpoints[wanted.name] = config;
+  TRY(stores_.database.write([&](metadata::Transaction& transaction) {
+    return ContainerRows(transaction, options_.name_space).set_config(record);
+  }));
+  container->set_record(std::make_shared<const ContainerRecord>(record));
+  if (!state.has_process()) return {};
+  TRY_ASSIGN(Fd space, open_at(kCwd, cat("/proc/", state.pid, "/ns/net"), O_RDONLY));
+  auto joined = stores_.networks->connect(record.id, record.name, join, space);
+  if (!joined) {
+    record.config.networking.endpoints.erase(wanted.name);
+    record.config.host.network_mode = mode;
+    std::ignore = stores_.database.write([&](metadata::Transaction& transaction) {
+      return ContainerRows(transaction, options_.name_space).set_config(record);
+    });
+    container->set_record(std::make_shared<const ContainerRecord>(record));
+    return fail(std::move(joined).error());
+  }
+  TRY(write_files(record));
+  for (Event& event : network_events(record, "connect")) {
+    if (event.actor == wanted.id) std::ignore = stores_.events.publish(std::move(event));
+  }
+  return {};
+}
+
+Status ContainersImpl::disconnect(std::string_view ref, std::string_view network, bool force) {
+  if (!has_networks()) return fail(Code::kUnimplemented, std::string(kNoNetworks));
+  TRY_ASSIGN(ContainerPtr container, find(ref));
+  std::lock_guard operation(container->operation);
+  TRY_ASSIGN(NetworkRecord unwanted, stores_.networks->find(network));
+  ContainerRecord record = *container->record();
+  std::string mode = network_mode(record.config.host);
+  if (mode == "host" || unwanted.name == "host") {
+    return wrong_network(
+        "container cannot be disconnected from host network or connected to host network");
+  }
+  TRY_ASSIGN(Wishes wishes, wishes_of(record.config, *stores_.networks));
+  auto left =
+      std::ranges::find_if(wishes, [&](const auto& wish) { return wish.first.id == unwanted.id; });
+  if (left == wishes.end() || is_plain_mode(mode)) {
+    if (force) return {};
+    return fail(Code::kPermissionDenied,
+                cat("container ", record.id, " is not connected to network ", unwanted.name));
+  }
+  wishes.erase(left);
+  std::vector<Event> events = network_events(record, "disconnect");
+  std::erase_if(events, [&](const Event& event) { return event.actor != unwanted.id; });
+  record.config.networking.endpoints.clear();
+  for (const auto& [other, config] : wishes) {
+    record.config.networking.endpoints[other.name] = config;
+  }
+  // The mode is the first network's name; a container without any is in "none".
+  record.config.host.network_mode = wishes.empty() ? "none" : wishes.front().first.name;
+  TRY(stores_.database.write([&](metadata::Transaction& transaction) {
+    return ContainerRows(transaction, options_.name_space).set_config(record);
+  }));
+  container->set_record(std::make_shared<const ContainerRecord>(record));
+  if (!record.progress.state.has_process()) return {};
+  TRY(stores_.networks->disconnect(record.id, unwanted.id));
+  TRY(write_files(record));
+  for (Event& event : events) std::ignore = stores_.events.publish(std::move(event));
+  return {};
+}
+
+}  // namespace dhow::engine

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+// Networks, in a network namespace of each test's own: nothing of the host is touched.
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <thread>
+
+#include "base/strings.h"
+#include "daemon/daemon_fixture.h"
+#include "network/links.h"
+#include "network/name_space.h"
+#include "sys/file_io.h"
+
+namespace dhow::daemon_test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// The document that a web server has.
+std::string answer_at(const std::string& address, std::uint16_t port) {
+  Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  struct sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(port);
+  ::inet_pton(AF_INET, address.c_str(), &to.sin_addr);
+  struct timeval limit{20, 0};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) {
+    return errno_text(errno);
+  }
+  if (!write_all(socket, "GET / HTTP/1.0\r\n\r\n")) return errno_text(errno);
+  auto answer = read_all(socket);
+  if (!answer) return answer.error().message();
+  std::size_t head = answer->find("\r\n\r\n");
+  return head == std::string::npos ? *answer
+                                   : std::string(trim(std::string_view(*answer).substr(head)));
+}
+
+class NetworksTest : public BusyboxTest {
+ protected:
+  void SetUp() override {
+    if (::geteuid() == 0) {
+      auto made = network::make_name_space([] { return bring_loopback_up(); });
+      ASSERT_TRUE(made.has_value()) << made.error().message();
+      network_ = std::move(*made);
+    }
+    BusyboxTest::SetUp();
+  }
+
+  // As from a program of the host.
+  std::string answer_of(const std::string& address, std::uint16_t port) {
+    std::string answer;
+    auto done = network::run_in_name_space(network_, [&]() -> Status {
+      answer = answer_at(address, port);
+      return {};
+    });
+    EXPECT_TRUE(done.has_value());
+    return answer;
+  }
+  std::size_t count_links(const std::string& prefix) {
+    std::size_t count = 0;
+    std::ignore = network::run_in_name_space(network_, [&]() -> Status {
+      TRY_ASSIGN(network::Links links, network::Links::open());
+      TRY_ASSIGN(std::vector<std::string> names, links.names());
+      for (const std::string& name : names) count += name.starts_with(prefix) ? 1U : 0U;
+      return {};
+    });
+    return count;
+  }
+  // A container that answers on TCP port 80; it does when this returns.
+  std::string start_server(const std::string& name, std::vector<std::string> flags) {
+    std::vector<std::string> line = {"run", "-d", "--name", name};
+    line.insert(line.end(), flags.begin(), flags.end());
+    line.insert(line.end(), {"busybox", "sh", "-c",
+                             "mkdir /www; echo hello > /www/index.html; exec httpd -f -h /www"});
+    std::string id = docker_output(line);
+    docker_output({"exec", name, "sh", "-c",
+                   "until grep -q ':0050 .* 0A ' /proc/net/tcp /proc/net/tcp6; do :; done"});
+    return id;
+  }
+  std::string inspect(const std::string& name, const std::string& format) {
+    return docker_output({"inspect", name, "-f", format});
+  }
+};
+
+TEST_F(NetworksTest, TheDefaultNetworkConnects) {
+  EXPECT_THAT(docker_output({"run", "--rm", "busybox", "ip", "-4", "-o", "addr", "show", "eth0"}),
+              HasSubstr("inet 172.17.0.2/16"));
+  EXPECT_THAT(docker_output({"run", "--rm", "--hostname", "me", "busybox", "cat", "/etc/hosts"}),
+              HasSubstr("172.17.0.2\tme"));
+  start_server("web", {});
+  EXPECT_EQ(inspect("web", "{{.NetworkSettings.Networks.bridge.IPAddress}}"), "172.17.0.2");
+  EXPECT_EQ(docker_output({"run", "--rm", "busybox", "wget", "-qO-", "http://172.17.0.2/"}),
+            "hello");
+  EXPECT_EQ(answer_of("172.17.0.2", 80), "hello");
+  EXPECT_EQ(count_links("veth"), 1U);
+  docker_output({"rm", "-f", "web"});
+  EXPECT_EQ(count_links("veth"), 0U);
+}
+
+TEST_F(NetworksTest, PublishedPortsAreReachedAndShown) {
+  start_server("web", {"-p", "8080:80", "-p", "127.0.0.2:8081:80"});
+  EXPECT_EQ(docker_output({"port", "web"}), "80/tcp -> 0.0.0.0:8080\n80/tcp -> 127.0.0.2:8081");
+  EXPECT_THAT(docker_output({"ps", "--format", "{{.Ports}}"}), HasSubstr("0.0.0.0:8080->80/tcp"));
+  EXPECT_EQ(answer_of("127.0.0.1", 8080), "hello");
+  EXPECT_EQ(answer_of("127.0.0.2", 8081), "hello");
+  EXPECT_EQ(answer_of("127.0.0.1", 8081), "connection refused");
+  EXPECT_EQ(docker_output({"run", "--rm", "busybox", "wget", "-qO-", "http://172.17.0.1:8080/"}),
+            "hello");
+  SpawnOutput taken = docker({"run", "--rm", "-p", "8080:80", "busybox", "true"});
+  EXPECT_EQ(taken.exit_code, 125);
+  EXPECT_THAT(taken.error_text,
+              HasSubstr("Bind for 0.0.0.0:8080 failed: port is already allocated"));
+  docker_output({"stop", "-t", "0", "web"});
+  EXPECT_EQ(answer_of("127.0.0.1", 8080), "connection refused");
+  docker_output({"start", "web"});
+  EXPECT_EQ(docker_output({"port", "web", "80"}), "0.0.0.0:8080\n127.0.0.2:8081");
+}
+
+TEST_F(NetworksTest, NetworksAreMadeAndRemoved) {
+  std::string id =
+      docker_output({"network", "create", "--subnet", "10.7.0.0/24", "--label", "a=b", "mine"});
+  EXPECT_EQ(id.size(), 64U);
+  EXPECT_EQ(docker_output({"network", "ls", "--filter", "type=custom", "--format", "{{.Name}}"}),
+            "mine");
+  EXPECT_EQ(docker_output({"network", "inspect", "mine", "-f",
+                           "{{(index .IPAM.Config 0).Gateway}} {{.Labels.a}} {{.Driver}}"}),
+            "10.7.0.1 b bridge");
+  start_server("web", {"--network", "mine", "--ip", "10.7.0.9", "--network-alias", "www"});
+  EXPECT_EQ(inspect("web", "{{.NetworkSettings.Networks.mine.IPAddress}}"), "10.7.0.9");
+  EXPECT_EQ(docker_output({"network", "inspect", "mine", "-f",
+                           "{{range .Containers}}{{.Name}} {{.IPv4Address}}{{end}}"}),
+            "web 10.7.0.9/24");
+  SpawnOutput taken =
+      docker({"run", "--rm", "--network", "mine", "--ip", "10.7.0.9", "busybox", "true"});
+  EXPECT_THAT(taken.error_text, HasSubstr("Address already in use"));
+  EXPECT_THAT(docker({"network", "rm", "mine"}).error_text, HasSubstr("has active endpoints"));
+  EXPECT_THAT(docker({"network", "rm", "bridge"}).error_text,
+              HasSubstr("bridge is a pre-defined network and cannot be removed"));
+  EXPECT_THAT(docker({"network", "create", "mine"}).error_text,
+              HasSubstr("network with name mine already exists"));
+  docker_output({"rm", "-f", "web"});
+  docker_output({"network", "rm", "mine"});
+  SpawnOutput lost = docker({"run", "--rm", "--network", "mine", "busybox", "true"});
+  EXPECT_THAT(lost.error_text, HasSubstr("network mine not found"));
+  EXPECT_EQ(lost.exit_code, 125);
+  docker_output({"network", "create", "other"});
+  EXPECT_EQ(docker_output({"network", "prune", "-f"}), "Deleted Networks:\nother");
+  EXPECT_EQ(count_links("br-"), 0U);
+}
+
+TEST_F(NetworksTest, ContainersAreConnectedAsTheyRun) {
+  docker_output({"network", "create", "--subnet", "10.7.0.0/24", "mine"});
+  start_server("web", {"--network", "mine"});
+  docker_output({"run", "-d", "--name", "one", "busybox", "sleep", "1000"});
+  docker_output({"network", "connect", "--ip", "10.7.0.8", "mine", "one"});
+  EXPECT_EQ(docker_output({"exec", "one", "wget", "-qO-", "http://10.7.0.2/"}), "hello");
+  EXPECT_THAT(docker_output({"exec", "one", "cat", "/etc/hosts"}), HasSubstr("10.7.0.8\t"));
+  EXPECT_THAT(docker({"network", "connect", "mine", "one"}).error_text,
+              HasSubstr("already exists in network mine"));
+  // It is so after a restart as well, also one by a new engine.
+  EXPECT_EQ(stop_daemon(SIGKILL), 128 + SIGKILL);
+  start_daemon();
+  docker_output({"restart", "-t", "0", "one"});
+  EXPECT_EQ(inspect("one", "{{.NetworkSettings.Networks.mine.IPAddress}}"), "10.7.0.8");
+  docker_output({"network", "disconnect", "mine", "one"});
+  EXPECT_THAT(docker_output({"exec", "one", "ip", "-4", "-o", "addr"}), Not(HasSubstr("10.7.0")));
+  EXPECT_THAT(docker({"network", "disconnect", "mine", "one"}).error_text,
+              HasSubstr("is not connected to network mine"));
+  docker_output({"stop", "-t", "0", "one"});
+  docker_output({"network", "connect", "mine", "one"});
+  docker_output({"start", "one"});
+  EXPECT_EQ(docker_output({"exec", "one", "wget", "-qO-", "http://10.7.0.2/"}), "hello");
+}
+
+TEST_F(NetworksTest, PortsStayWhileTheEngineIsAway) {
+  start_server("web", {"-p", "8080:80"});
+  EXPECT_EQ(stop_daemon(SIGKILL), 128 + SIGKILL);
+  EXPECT_EQ(answer_of("127.0.0.1", 8080), "hello");
+  start_daemon();
+  EXPECT_EQ(answer_of("127.0.0.1", 8080), "hello");
+  EXPECT_THAT(docker({"run", "--rm", "-p", "8080:80", "busybox", "true"}).error_text,
+              HasSubstr("port is already allocated"));
+  EXPECT_EQ(docker_output({"port", "web"}), "80/tcp -> 0.0.0.0:8080");
+}
+
+// Killed at any moment, the engine finds again what runs, and leaves nothing of what doesn't.
+TEST_F(NetworksTest, ADeathOfTheEngineLosesAndDoublesNothing) {
+  docker_output({"network", "create", "mine"});
+  start_server("keeps", {"-p", "8080:80"});
+  for (int round = 0; round < 6; ++round) {
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 4; ++i) {
+      clients.emplace_back([this, i, round] {
+        std::string name = cat("c", round, "-", i);
+        docker({"run", "-d", "--name", name, "--network", i % 2 == 0 ? "mine" : "bridge", "-P",
+                "--expose", "90", "busybox", "sleep", i == 3 ? "0" : "1000"});
+        docker({"network", i % 2 == 0 ? "disconnect" : "connect", "mine", name});
+        docker({"rm", "-f", name});
+      });
+    }
+    // Each round a little later: each step is hit in one of them.
+    std::this_thread::sleep_for(std::chrono::milliseconds(15 * round * round + 10));
+    EXPECT_EQ(stop_daemon(SIGKILL), 128 + SIGKILL);
+    for (std::thread& client : clients) client.join();
+    start_daemon();
+    EXPECT_EQ(answer_of("127.0.0.1", 8080), "hello");
+    // Each that runs has a pair for each of its networks, and nobody else has any.
+    std::size_t endpoints = 0;
+    std::vector<std::string> addresses;
+    for (const char* name : {"mine", "bridge"}) {
+      std::string text = docker_output(
+          {"network", "inspect", name, "-f", "{{range .Containers}}{{.IPv4Address}}\n{{end}}"});
+      for (std::string_view line : split(text, '\n')) {
+        if (!line.empty()) addresses.emplace_back(line);
+      }
+    }
+    endpoints = addresses.size();
+    EXPECT_EQ(count_links("veth"), endpoints);
+    std::ranges::sort(addresses);
+    EXPECT_EQ(std::ranges::adjacent_find(addresses), addresses.end());
+    std::string all = docker_output({"ps", "-aq", "--filter", "name=c"});
+    for (std::string_view id : split(all, '\n')) {
+      if (!id.empty()) docker({"rm", "-f", std::string(id)});
+    }
+    EXPECT_EQ(count_links("veth"), 1U);
+  }
+  docker_output({"rm", "-f", "keeps"});
+  docker_output({"network", "rm", "mine"});
+  EXPECT_EQ(count_links("br-"), 0U);
+}
+
+TEST_F(NetworksTest, EventsTellOfNetworks) {
+  docker_output({"network", "create", "mine"});
+  docker_output({"run", "--rm", "--network", "mine", "busybox", "true"});
+  docker_output({"network", "rm", "mine"});
+  std::string text = docker_output({"events", "--since", "0", "--until", "-1s", "--filter",
+                                    "type=network", "--format", "{{.Action}}"});
+  EXPECT_EQ(text, "create\nconnect\ndisconnect\ndestroy");
+}
+
+TEST_F(NetworksTest, WhatCanNotBeIsRefused) {
+  EXPECT_THAT(docker({"network", "create", "--driver", "macvlan", "x"}).error_text,
+              HasSubstr("network driver \"macvlan\" is not supported yet"));
+  EXPECT_THAT(docker({"network", "create", "--subnet", "172.17.0.0/16", "x"}).error_text,
+              HasSubstr("Pool overlaps with other one on this address space"));
+  EXPECT_THAT(docker({"run", "--rm", "--ip", "172.17.0.9", "busybox", "true"}).error_text,
+              HasSubstr("user specified IP address is supported on user defined networks only"));
+  EXPECT_THAT(docker({"network", "inspect", "nowhere"}).error_text,
+              HasSubstr("network nowhere not found"));
+}
+
+}  // namespace
+}  // namespace dhow::daemon_test
