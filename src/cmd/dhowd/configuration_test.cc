@@ -40,10 +40,6 @@ log-driver = "local"
 default-ipc-mode = "shareable"
 default-cgroupns-mode = "host"
 cdi-spec-dirs = ["/cdi"]
-bridge = "dhow1"
-bip = "10.1.0.1/24"
-firewall-table = "mine"
-default-address-pools = [{ base = "10.2.0.0/16", size = 25 }]
 dns = ["10.0.0.1"]
 dns-opts = ["ndots:1"]
 dns-search = ["example"]
@@ -76,14 +72,31 @@ hard = 2048
   EXPECT_EQ(engine.ipc_mode, "shareable");
   EXPECT_EQ(engine.cgroupns_mode, "host");
   EXPECT_THAT(engine.default_ulimits, ElementsAre(engine::Ulimit{"nofile", 1024, 2048}));
+  EXPECT_THAT(configuration.insecure_registries, ElementsAre("r.io:5000"));
+  EXPECT_THAT(configuration.registry_folders, ElementsAre("/certs.d"));
+}
+
+TEST(ConfigurationTest, ReadsNetworks) {
+  Configuration configuration;
+  auto status = read_configuration(R"(
+bridge = "dhow1"
+bip = "10.1.0.1/24"
+firewall-table = "mine"
+default-address-pools = [{ base = "10.2.0.0/16", size = 25 }]
+)",
+                                   "/x.toml", configuration);
+  ASSERT_TRUE(status.has_value()) << status.error().message();
+  const engine::EngineOptions& engine = configuration.engine;
   EXPECT_EQ(engine.bridge, "dhow1");
   EXPECT_EQ(engine.bridge_address, "10.1.0.1/24");
   EXPECT_EQ(engine.firewall_table, "mine");
   ASSERT_EQ(engine.address_pools.size(), 1U);
   EXPECT_EQ(engine.address_pools[0].base, "10.2.0.0/16");
   EXPECT_EQ(engine.address_pools[0].size, 25);
-  EXPECT_THAT(configuration.insecure_registries, ElementsAre("r.io:5000"));
-  EXPECT_THAT(configuration.registry_folders, ElementsAre("/certs.d"));
+  EXPECT_EQ(fault_of("default-address-pools = 1"),
+            "/x.toml: line 1: default-address-pools: not an array of tables");
+  EXPECT_THAT(fault_of("default-address-pools = [{ bits = 1 }]"),
+              ::testing::EndsWith("default-address-pools.bits: unknown key"));
 }
 
 TEST(ConfigurationTest, NothingIsFine) { EXPECT_EQ(fault_of(""), ""); }
