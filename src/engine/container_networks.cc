@@ -308,6 +308,38 @@ Status ContainersImpl::settle_networks() const {
     if (container->io_ready) running.insert(container->id);
   }
   stores_.networks->settle(running);
+  if (!has_networks()) return {};
+  for (const std::string& id : running) {
+    TRY_ASSIGN(ContainerPtr container, find(id));
+    if (auto finished = finish_connecting(*container->record()); !finished) {
+      log::warning(cat("container ", id, ": ", finished.error().message()));
+    }
+  }
+  return {};
+}
+
+// What a connect or disconnect has written down before a death, and not done.
+Status ContainersImpl::finish_connecting(const ContainerRecord& record) const {
+  std::string mode = network_mode(record.config.host);
+  Wishes wishes;
+  if (!is_plain_mode(mode)) {
+    TRY_ASSIGN(wishes, wishes_of(record.config, *stores_.networks));
+  }
+  std::vector<Endpoint> endpoints = stores_.networks->endpoints_of_container(record.id);
+  for (const Endpoint& endpoint : endpoints) {
+    bool is_wanted = std::ranges::any_of(
+        wishes, [&](const auto& wish) { return wish.first.id == endpoint.network; });
+    if (!is_wanted) TRY(stores_.networks->disconnect(record.id, endpoint.network));
+  }
+  for (const auto& [network, config] : wishes) {
+    bool is_there = std::ranges::any_of(
+        endpoints, [&, &id = network.id](const Endpoint& one) { return one.network == id; });
+    if (is_there) continue;
+    TRY_ASSIGN(Join join, join_of(network, config, {}));
+    TRY_ASSIGN(Fd space,
+               open_at(kCwd, cat("/proc/", record.progress.state.pid, "/ns/net"), O_RDONLY));
+    TRY(stores_.networks->connect(record.id, record.name, join, space));
+  }
   return {};
 }
 

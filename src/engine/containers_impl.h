@@ -276,6 +276,7 @@ class ContainersImpl {
   std::vector<PortStatus> port_statuses(const ContainerRecord& record) const;
   std::string hosts_text(const ContainerRecord& record) const;
   Status settle_networks() const;
+  Status finish_connecting(const ContainerRecord& record) const;
 
   // container_volume_content.cc
   // Has `fill` make the content of a volume anew, and puts it in its place at once.

@@ -103,7 +103,7 @@ Status Links::make_bridge(std::string_view name, std::string_view mac, std::uint
 }
 
 Status Links::make_veth(const VethPlan& plan, FdRef space) {
-  NetlinkRequest request = link_request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, IFF_UP);
+  NetlinkRequest request = link_request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, 0);
   request.attribute_text(IFLA_IFNAME, plan.outside);
   request.attribute_number(IFLA_MASTER, static_cast<std::uint32_t>(plan.bridge));
   if (plan.mtu != 0) request.attribute_number(IFLA_MTU, plan.mtu);

@@ -44,7 +44,7 @@ class Links {
   // Makes a bridge that is down, with an address (six bytes) that stays as its ports come and go.
   // kAlreadyExists: the name is taken.
   Status make_bridge(std::string_view name, std::string_view mac, std::uint32_t mtu);
-  // Makes both ends with everything that can be said at once; the outer one is up then.
+  // Makes both ends with everything that can be said at once; both are down.
   Status make_veth(const VethPlan& plan, FdRef space);
   Status add_address(int index, const Address4& address);
   Status set_up(int index);

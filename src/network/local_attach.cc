@@ -111,7 +111,11 @@ Status LocalNetworks::wire(const Endpoint& endpoint, FdRef space, Links& here, L
   if (endpoint.is_gateway && !record.internal) {
     TRY(there.add_default_route(link->index, record.gateway));
   }
-  return {};
+  // Last: for settle(), an end that is up says that all is done.
+  TRY_ASSIGN(std::optional<LinkInfo> outer, here.find(endpoint.outside));
+  if (!outer)
+    return fail(Code::kUnavailable, cat("the interface ", endpoint.outside, " went away"));
+  return here.set_up(outer->index);
 }
 
 Status LocalNetworks::publish(const Endpoint& endpoint) {
@@ -276,6 +280,7 @@ void LocalNetworks::settle(const std::set<std::string>& running) {
   if (!options_.usable) return;
   std::vector<std::string> gone;
   std::vector<Endpoint> stay;
+  std::vector<Endpoint> torn;  // a death came in between
   {
     std::lock_guard lock(mutex_);
     for (const auto& [container, wired] : wired_) {
@@ -296,12 +301,15 @@ void LocalNetworks::settle(const std::set<std::string>& running) {
         if (!held) warn(cat("container ", endpoint.container), held.error());
       }
       if (!links) continue;
+      auto link = links->find(endpoint.outside);
+      if (link && (!*link || !(*link)->is_up)) torn.push_back(endpoint);
       auto bridge = ensure_bridge(*links, endpoint.network);
       if (!bridge) warn(cat("container ", endpoint.container), bridge.error());
     }
     if (auto made = firewall_.rebuild(); !made) warn("networks", made.error());
   }
   for (const std::string& container : gone) detach(container);
+  for (const Endpoint& endpoint : torn) unwire({endpoint});
   if (stay.empty()) {
     if (auto rested = rest_firewall(); !rested) warn("networks", rested.error());
   }

@@ -115,8 +115,9 @@ class LocalNetworks {
   // kNotFound when the container is not in it.
   Status disconnect(const std::string& container, const std::string& network);
 
-  // Once, after it is known which containers run: what belongs to others goes, and for those it is
-  // made sure that all is there.
+  // Once, after it is known which containers run: what belongs to others goes, and so does an
+  // endpoint that is only half there, which the caller connects again. Of the rest it is made sure
+  // that all is there.
   void settle(const std::set<std::string>& running);
 
   bool is_usable() const { return options_.usable; }

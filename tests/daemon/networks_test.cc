@@ -198,7 +198,7 @@ TEST_F(NetworksTest, ADeathOfTheEngineLosesAndDoublesNothing) {
       clients.emplace_back([this, i, round] {
         std::string name = cat("c", round, "-", i);
         docker({"run", "-d", "--name", name, "--network", i % 2 == 0 ? "mine" : "bridge", "-P",
-                "--expose", "90", "busybox", "sleep", i == 3 ? "0" : "1000"});
+                "--expose", "90", "busybox", "sleep", "1000"});
         docker({"network", i % 2 == 0 ? "disconnect" : "connect", "mine", name});
         docker({"rm", "-f", name});
       });
