@@ -185,11 +185,15 @@ Result<Fd> ContainersImpl::attach_networks(const ContainerRecord& record) const 
   }
   network::Attachment attachment = std::move(*attached);
   TRY(write_files(record));
+  tell_neighbours(networks_of(record.id));
   return std::move(attachment.space);
 }
 
 void ContainersImpl::detach_networks(const std::string& id) const {
-  if (stores_.networks != nullptr) stores_.networks->detach(id);
+  if (stores_.networks == nullptr) return;
+  std::vector<std::string> networks = networks_of(id);
+  stores_.networks->detach(id);
+  tell_neighbours(networks);
 }
 
 std::vector<Event> ContainersImpl::network_events(const ContainerRecord& record,
@@ -296,7 +300,7 @@ std::string ContainersImpl::hosts_text(const ContainerRecord& record) const {
   for (const Endpoint& endpoint : stores_.networks->endpoints_of_container(record.id)) {
     text += cat(endpoint.address.text(), "\t", names, "\n");
   }
-  return text;
+  return text + neighbour_lines(record.id);
 }
 
 // After shims have told which containers run.
@@ -315,6 +319,9 @@ Status ContainersImpl::settle_networks() const {
       log::warning(cat("container ", id, ": ", finished.error().message()));
     }
   }
+  std::vector<std::string> networks;
+  for (const NetworkRecord& record : stores_.networks->list()) networks.push_back(record.id);
+  tell_neighbours(networks);
   return {};
 }
 
@@ -389,6 +396,7 @@ Status ContainersImpl::connect(std::string_view ref, std::string_view network,
     return fail(std::move(joined).error());
   }
   TRY(write_files(record));
+  tell_neighbours({wanted.id});
   for (Event& event : network_events(record, "connect")) {
     if (event.actor == wanted.id) std::ignore = stores_.events.publish(std::move(event));
   }
@@ -430,6 +438,7 @@ Status ContainersImpl::disconnect(std::string_view ref, std::string_view network
   if (!record.progress.state.has_process()) return {};
   TRY(stores_.networks->disconnect(record.id, unwanted.id));
   TRY(write_files(record));
+  tell_neighbours({unwanted.id});
   for (Event& event : events) std::ignore = stores_.events.publish(std::move(event));
   return {};
 }

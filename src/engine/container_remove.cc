@@ -34,6 +34,7 @@ Status ContainersImpl::rename(std::string_view ref, std::string_view name) {
   release_name(written ? old : taken);
   TRY(written);
   container->set_record(std::make_shared<const ContainerRecord>(std::move(record)));
+  tell_neighbours(networks_of(container->id));
   stores_.events.notify();
   return {};
 }

@@ -276,6 +276,13 @@ class ContainersImpl {
   std::vector<PortStatus> port_statuses(const ContainerRecord& record) const;
   std::string hosts_text(const ContainerRecord& record) const;
   Status settle_networks() const;
+  // container_names.cc
+  // Of a container's neighbours on networks of one's own, for its file of hosts.
+  std::string neighbour_lines(const std::string& id) const;
+  // Writes them anew for all who are in one of the networks.
+  void tell_neighbours(const std::vector<std::string>& networks) const;
+  std::vector<std::string> networks_of(const std::string& id) const;
+
   Status finish_connecting(const ContainerRecord& record) const;
 
   // container_volume_content.cc
@@ -372,6 +379,8 @@ class ContainersImpl {
   std::map<std::string, std::weak_ptr<Container>, std::less<>> execs_;  // by the exec's id
 
   mutable std::mutex memory_mutex_;  // held while volumes in memory are made or dropped
+
+  mutable std::mutex names_mutex_;  // one at a time writes names of neighbours
 
   std::set<std::string> unreadable_;  // ids whose rows can't be read; set at the start
 
