@@ -80,7 +80,7 @@ TEST_F(DaemonTest, RefusesInWaysThatClientsKnow) {
 
 TEST_F(DaemonTest, ListsWhatIsNotThereAsEmpty) {
   EXPECT_THAT(docker_output({"network", "ls", "--format", "{{.Name}} {{.Driver}}"}),
-              "host host\nnone null");
+              "bridge bridge\nhost host\nnone null");
   EXPECT_EQ(docker_output({"volume", "ls", "-q"}), "");
   EXPECT_EQ(docker_output({"plugin", "ls", "-q"}), "");
   EXPECT_EQ(docker_output({"ps", "-q"}), "");
