@@ -11,7 +11,7 @@ readonly kBuild=(
   g++ cmake ninja-build ccache git ca-certificates python3
   libboost1.81-dev libboost-json1.81-dev libboost-container1.81-dev libssl-dev libsqlite3-dev
   libarchive-dev libisal-dev libzstd-dev zlib1g-dev pkg-config
-  libcurl4-openssl-dev libtomlplusplus-dev
+  libcurl4-openssl-dev libtomlplusplus-dev libyaml-cpp-dev
   busybox-static  # goes into the image of that name
 )
 # quickstart.sh makes a root filesystem from this.

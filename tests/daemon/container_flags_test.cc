@@ -120,7 +120,20 @@ TEST_F(DaemonFlagsTest, DevicesByTheirDescriptions) {
             "mounts": [{"hostPath": ")",
                             (folder_ / "things").string(), R"(", "containerPath": "/things",
                         "options": ["ro", "bind"]}]}}]})"));
-  write("cdi/other.yaml", "cdiVersion: 0.6.0\nkind: vendor.com/other\ndevices:\n- name: one\n");
+  write("cdi/other.yaml", R"(# as tools write them
+cdiVersion: 0.6.0
+kind: vendor.com/other
+devices:
+- name: "0"
+  containerEdits:
+    env:
+    - OTHER=zero
+    deviceNodes:
+    - path: /dev/other
+      hostPath: /dev/fuse
+      fileMode: 0o600
+)");
+  write("cdi/wrong.yaml", "kind: vendor.com/wrong\ndevices: [\n");
   write("cdi/json.yaml", R"({"cdiVersion": "0.6.0", "kind": "vendor.com/json",
                              "devices": [{"name": "a", "containerEdits": {"env": ["JSON=a"]}}]})");
   ASSERT_NO_FATAL_FAILURE(
@@ -130,10 +143,12 @@ TEST_F(DaemonFlagsTest, DevicesByTheirDescriptions) {
                   "touch /things/x 2>/dev/null || echo read-only"),
             "1 one\ncontentopened\nread-only");
   EXPECT_EQ(shell({"--device", "vendor.com/json=a"}, "echo $JSON"), "a");
-  SpawnOutput unread = run({"--rm", "--device", "vendor.com/other=one", "busybox", "true"});
+  EXPECT_EQ(shell({"--device", "vendor.com/other=0"}, "echo $OTHER; stat -c %a /dev/other"),
+            "zero\n600");
+  SpawnOutput unread = run({"--rm", "--device", "vendor.com/wrong=one", "busybox", "true"});
   EXPECT_NE(unread.exit_code, 0);
-  EXPECT_THAT(unread.error_text, HasSubstr((folder_ / "cdi/other.yaml").string()));
-  EXPECT_THAT(unread.error_text, HasSubstr("YAML"));
+  EXPECT_THAT(unread.error_text, HasSubstr((folder_ / "cdi/wrong.yaml").string()));
+  EXPECT_THAT(unread.error_text, HasSubstr("YAML: line "));
   SpawnOutput none = run({"--rm", "--device", "vendor.com/thing=two", "busybox", "true"});
   EXPECT_NE(none.exit_code, 0);
   EXPECT_THAT(none.error_text, HasSubstr("unresolvable CDI devices vendor.com/thing=two"));

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "engine/spec/invalid.h"
+#include "engine/spec/yaml_json.h"
 #include "oci/json_reader.h"
 #include "sys/file_io.h"
 
@@ -163,7 +164,6 @@ Status apply(const CdiEdits& edits, oci::Config& spec) {
   return {};
 }
 
-// One in YAML is read when it is JSON, which is YAML as well.
 CdiSpec read_spec(FdRef folder, const std::string& name, bool yaml) {
   CdiSpec unread;
   auto text = read_file(folder, name, kMaxSpec);
@@ -171,11 +171,11 @@ CdiSpec read_spec(FdRef folder, const std::string& name, bool yaml) {
     unread.fault = std::move(text).error();
     return unread;
   }
-  auto spec = oci::parse_as<CdiSpec>(*text);
+  auto json = yaml ? json_of_yaml(*text) : Result<std::string>(*text);
+  auto spec = json ? oci::parse_as<CdiSpec>(*json) : Result<CdiSpec>(fail(json.error()));
   if (spec) return std::move(*spec);
   unread.text = std::move(*text);
-  unread.fault = yaml ? Error(Code::kUnimplemented, "YAML is not read yet: write it in JSON")
-                      : std::move(spec).error();
+  unread.fault = std::move(spec).error();
   return unread;
 }
 
