@@ -17,8 +17,11 @@ namespace {
 
 constexpr std::string_view kOptionsFile = "dhow-options";
 
-Result<oci::JsonDocument> read_config(const std::string& bundle) {
-  TRY_ASSIGN(std::string text, read_file(cat(bundle, "/config.json")));
+Result<std::string> config_text(const std::string& bundle) {
+  return read_file(cat(bundle, "/config.json"));
+}
+
+Result<oci::JsonDocument> parse_config(const std::string& bundle, std::string_view text) {
   auto document = oci::JsonDocument::parse(text);
   if (!document) return fail(std::move(document).error().add_context(cat(bundle, "/config.json")));
   return document;
@@ -50,10 +53,15 @@ RuntimeChoice choose_runtime(const rpc::runc::Options& options, const std::strin
 }
 
 Result<bool> wants_host_mounts(const std::string& bundle) {
-  TRY_ASSIGN(oci::JsonDocument config, read_config(bundle));
+  TRY_ASSIGN(std::string text, config_text(bundle));
+  // Hardly any has the word, escaped or not, and the runtime is going to read all of it again.
+  if (text.find("shared\"") == std::string::npos && text.find("\\u") == std::string::npos) {
+    return false;
+  }
+  TRY_ASSIGN(oci::JsonDocument config, parse_config(bundle, text));
   auto is_shared = [](oci::JsonValue value) {
-    auto text = value.as_string().value_or("");
-    return text == "shared" || text == "rshared";
+    auto word = value.as_string().value_or("");
+    return word == "shared" || word == "rshared";
   };
   oci::JsonValue mounts = config.root().find("mounts");
   for (std::size_t i = 0; i < mounts.size(); ++i) {
@@ -83,7 +91,8 @@ bool is_first_of_its_pids(pid_t pid) {
 }
 
 Result<std::string> group_of(const std::string& bundle) {
-  TRY_ASSIGN(oci::JsonDocument config, read_config(bundle));
+  TRY_ASSIGN(std::string text, config_text(bundle));
+  TRY_ASSIGN(oci::JsonDocument config, parse_config(bundle, text));
   oci::JsonValue annotations = config.root().find("annotations");
   for (std::string_view name : {"io.containerd.runc.v2.group", "io.kubernetes.cri.sandbox-id"}) {
     auto group = annotations.find(name).as_string();

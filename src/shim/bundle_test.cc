@@ -44,6 +44,7 @@ TEST_F(ShimBundleTest, SharedMountsNeedThoseOfTheHost) {
   EXPECT_TRUE(wants(R"({"mounts":[{"options":["ro"]},{"options":["rbind","rshared"]}]})"));
   EXPECT_TRUE(wants(R"({"mounts":[{"options":["shared"]}]})"));
   EXPECT_TRUE(wants(R"({"linux":{"rootfsPropagation":"rshared"}})"));
+  EXPECT_TRUE(wants(R"({"linux":{"rootfsPropagation":"rshar\u0065d"}})"));
   EXPECT_FALSE(wants(R"({"linux":{"rootfsPropagation":"private"}})"));
 }
 

@@ -2,6 +2,7 @@
 #include "shim/worker.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -59,9 +60,17 @@ void reset_signals() {
   for (int signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_DFL);
 }
 
+// A worker lives short and does much, unlike the shim (serve.cc): it keeps the memory that it has.
+void tune_memory_of_worker() {
+  constexpr int kMuch = 1 << 20;
+  for (int option : {M_MMAP_THRESHOLD, M_TRIM_THRESHOLD}) ::mallopt(option, kMuch);
+  ::mallopt(M_TOP_PAD, 128 << 10);
+}
+
 [[noreturn]] void run_child(const WorkerStreams& streams, int socket, const Workers::Work& work) {
   if (!arrange(streams, socket)) ::_exit(126);
   reset_signals();
+  tune_memory_of_worker();
   log::set_sink(nullptr, log::Level::kError);
   auto result = work();
   Header header{};
