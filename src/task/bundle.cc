@@ -57,7 +57,7 @@ Result<Fd> Bundles::name_space(const Key& key) const {
   return open_at(folder_, key.name_space, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
-Result<Fd> Bundles::make(const Key& key, std::string_view config) const {
+Result<Fd> Bundles::make(const Key& key) const {
   TRY(check_key(key));
   TRY_ASSIGN(Fd parent, make_folder(folder_, key.name_space, 0711));
   if (::mkdirat(parent.get(), key.id.c_str(), 0711) != 0) {
@@ -67,8 +67,6 @@ Result<Fd> Bundles::make(const Key& key, std::string_view config) const {
   if (::mkdirat(bundle.get(), "rootfs", 0711) != 0) {
     return fail_errno(errno, cat("make ", path(key), "/rootfs"));
   }
-  TRY_ASSIGN(Fd file, open_at(bundle, "config.json", O_WRONLY | O_CREAT | O_EXCL, 0600));
-  TRY_CONTEXT(write_all(file, config), cat("write ", path(key), "/config.json"));
   return bundle;
 }
 

@@ -48,8 +48,8 @@ class Bundles {
   static Result<Bundles> open(const std::string& state);
 
   std::string path(const Key& key) const;
-  // Makes the folder with config.json and rootfs/: kAlreadyExists. The folder, opened.
-  Result<Fd> make(const Key& key, std::string_view config) const;
+  // Makes the folder with rootfs/, without its config.json: kAlreadyExists. The folder, opened.
+  Result<Fd> make(const Key& key) const;
   Result<Fd> find(const Key& key) const;
   // Whatever is mounted on rootfs/ is taken off. Success when there is none.
   Status remove(const Key& key) const;

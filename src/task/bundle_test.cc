@@ -32,12 +32,11 @@ TEST(TaskKey, IsANameOfAFolder) {
 TEST_F(BundleTest, ComesAndGoes) {
   auto bundles = Bundles::open(path_).value();
   Key key{"default", "a"};
-  ASSERT_TRUE(bundles.make(key, "{}").has_value());
+  ASSERT_TRUE(bundles.make(key).has_value());
   EXPECT_EQ(bundles.path(key), at("tasks/default/a"));
-  EXPECT_EQ(read_file(at("tasks/default/a/config.json")).value(), "{}");
   EXPECT_TRUE(std::filesystem::is_directory(at("tasks/default/a/rootfs")));
-  EXPECT_EQ(bundles.make(key, "{}").error().code(), Code::kAlreadyExists);
-  ASSERT_TRUE(bundles.make({"other", "b"}, "").has_value());
+  EXPECT_EQ(bundles.make(key).error().code(), Code::kAlreadyExists);
+  ASSERT_TRUE(bundles.make({"other", "b"}).has_value());
   EXPECT_THAT(bundles.list().value(), ElementsAre(key, Key{"other", "b"}));
   ASSERT_TRUE(bundles.remove(key).has_value());
   EXPECT_THAT(bundles.list().value(), ElementsAre(Key{"other", "b"}));
@@ -48,7 +47,7 @@ TEST_F(BundleTest, ComesAndGoes) {
 
 TEST_F(BundleTest, ListingEndsWhatARemovalHasBegun) {
   auto bundles = Bundles::open(path_).value();
-  ASSERT_TRUE(bundles.make({"default", "a"}, "{}").has_value());
+  ASSERT_TRUE(bundles.make({"default", "a"}).has_value());
   std::filesystem::rename(at("tasks/default/a"), at("tasks/default/.a.0123"));
   EXPECT_TRUE(bundles.list()->empty());
   EXPECT_FALSE(std::filesystem::exists(at("tasks/default/.a.0123")));

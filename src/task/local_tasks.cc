@@ -173,12 +173,24 @@ Result<pid_t> LocalTasks::create(const Key& key, const CreateOptions& options) {
     std::unique_lock lock(mutex_);
     making_.erase(key);
   });
-  auto bundle = bundles_.make(key, options.config);
+  auto bundle = bundles_.make(key);
   if (!bundle && bundle.error().code() == Code::kAlreadyExists) return fail(bundle.error());
   Cleanup undo([&] { clean_after(key, read_bootstrap(key)); });
   if (!bundle) return fail(std::move(bundle.error()));
+  CreateOptions full = options;
+  auto fill_in = [&]() -> Status {
+    if (options.complete) TRY(options.complete(full));
+    TRY_ASSIGN(Fd file, open_at(*bundle, "config.json", O_WRONLY | O_CREAT | O_EXCL, 0600));
+    return write_all(file, full.config);
+  };
+  // A foreign shim reads the configuration as it starts.
+  bool is_ours = options.runtime.shim.empty();
+  if (!is_ours) TRY(fill_in());
   TRY_ASSIGN(auto shim, start_shim(key, *bundle, options.runtime));
-  auto pid = create_in(shim, options);
+  auto pid = [&]() -> Result<pid_t> {
+    if (is_ours) TRY(fill_in());
+    return create_in(shim, full);
+  }();
   if (!pid) {
     // The container isn't there as a rule: then the shim just ends.
     bool is_clean = pid.error().code() != Code::kUnavailable &&

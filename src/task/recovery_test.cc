@@ -59,7 +59,7 @@ class RecoveryTest : public testing::TempDirTest {
 
   Fd make_bundle(const std::string& id) {
     Key key{"default", id};
-    Fd bundle = bundles_->make(key, "{}").value();
+    Fd bundle = bundles_->make(key).value();
     Bootstrap bootstrap;
     bootstrap.address = cat("unix://", bundles_->path(key), "/", kShimSocket);
     bootstrap.protocol = "ttrpc";
@@ -135,7 +135,7 @@ TEST_F(RecoveryTest, TakesWhatIsNotKnownForAlive) {
 TEST_F(RecoveryTest, CleansAwayWhatHasNoShimOrNoTask) {
   make_bundle("dead");
   make_shim("empty");
-  ASSERT_TRUE(bundles_->make({"default", "unfinished"}, "{}").has_value());
+  ASSERT_TRUE(bundles_->make({"default", "unfinished"}).has_value());
   auto found = recover();
   ASSERT_THAT(found, SizeIs(3));
   for (const Recovered& each : found) {

@@ -55,6 +55,9 @@ struct CreateOptions {
   Streams streams = {};
   Runtime runtime = {};
   std::string checkpoint = {};  // a folder of criu's to restore from; empty: none
+  // Fills in all but `runtime`, when it is set: called on the thread of the caller while our shim
+  // starts, which takes as long. What it fails with, the create fails with.
+  std::function<Status(CreateOptions&)> complete = {};
 };
 
 struct ExecOptions {
