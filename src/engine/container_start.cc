@@ -173,11 +173,10 @@ Result<std::string> ContainersImpl::bundle_config(const ContainerRecord& record,
   return oci::config_json(config);
 }
 
-Status ContainersImpl::create_task(Container& container, const ContainerRecord& record) {
-  task::CreateOptions create;
+Status ContainersImpl::fill_task(const ContainerRecord& record, task::CreateOptions& create,
+                                 Fd& space) {
   TRY(make_shm(record));
-  // It is given up when the container's init is in it: from then on it lives as long as that.
-  TRY_ASSIGN(Fd space, attach_networks(record));
+  TRY_ASSIGN(space, attach_networks(record));
   TRY_ASSIGN(create.config, bundle_config(record, space));
   TRY_ASSIGN(snapshot::MountPlan plan, plan_of(record));
   TRY_ASSIGN(std::vector<snapshot::Mount> mounts, snapshot::to_mounts(plan));
@@ -190,13 +189,26 @@ Status ContainersImpl::create_task(Container& container, const ContainerRecord& 
       std::ranges::move(remap->mount_options(), std::back_inserter(made.options));
     }
   }
+  return {};
+}
+
+Status ContainersImpl::create_task(Container& container, const ContainerRecord& record) {
+  task::CreateOptions create;
   TRY_ASSIGN(create.runtime, runtime_of(record.config.host.runtime));
   create.streams.terminal = record.config.config.tty;
   create.streams.out = stream_uri(record);
   if (!create.runtime.shim.empty()) {
     create.streams.out = cat("binary://", shim_, "?io=", percent_encoded(create.streams.out));
   }
+  // It is given up when the container's init is in it: from then on it lives as long as that.
+  Fd space;
+  Status filled;
+  create.complete = [&](task::CreateOptions& full) {
+    return filled = fill_task(record, full, space);
+  };
   auto created = tasks_->create(key(container.id), create);
+  // What the engine could not do is no fault of the runtime.
+  TRY(std::move(filled));
   if (!created) return fail(start_failure(created.error()));
   return {};
 }

@@ -294,6 +294,9 @@ class ContainersImpl {
   // container_start.cc; the caller holds `operation`.
   Status start_locked(Container& container);
   Status create_task(Container& container, const ContainerRecord& record);
+  // All of what the task needs but its runtime and its streams. `space` gets the network namespace
+  // that is ready for it, if any, which has to be there until the container is made.
+  Status fill_task(const ContainerRecord& record, task::CreateOptions& create, Fd& space);
   // `space` is a network namespace that is ready for it, if any.
   Result<std::string> bundle_config(const ContainerRecord& record, FdRef space) const;
   Result<ContainerUser> user_of(const ContainerRecord& record, const std::string& text) const;

@@ -93,8 +93,15 @@ class FakeTasks final : public task::Tasks {
     }
     auto [place, fresh] = shims_.tasks_.try_emplace(key.id);
     if (!fresh) return fail(Code::kAlreadyExists, "there is such a task");
+    task::CreateOptions full = options;
+    if (full.complete) {
+      if (auto filled = full.complete(full); !filled) {
+        shims_.tasks_.erase(place);
+        return fail(filled.error());
+      }
+    }
     place->second.pid = ++shims_.next_pid_;
-    place->second.config = options.config;
+    place->second.config = full.config;
     return place->second.pid;
   }
   Result<pid_t> start(const Key& key, std::string_view /*exec_id*/) override {
