@@ -94,8 +94,15 @@ bool ContainersImpl::wait_end(Container& container, std::optional<std::int64_t> 
     std::lock_guard lock(container.mutex);
     container.waiters.push_back(waiter);
   }
+  // Its record says so before what it held is free: whoever settles the exit has the lock until
+  // then.
+  auto has_settled = [&] {
+    if (container.record()->progress.state.has_process()) return false;
+    std::lock_guard operation(container.operation);
+    return true;
+  };
   // It may have ended before the waiter was there.
-  if (!container.record()->progress.state.has_process()) return true;
+  if (has_settled()) return true;
   std::unique_lock lock(shared->mutex);
   auto ended = [&] { return shared->ended; };
   if (seconds) {
@@ -103,7 +110,9 @@ bool ContainersImpl::wait_end(Container& container, std::optional<std::int64_t> 
   } else {
     shared->changed.wait(lock, ended);
   }
-  return shared->ended || !container.record()->progress.state.has_process();
+  if (shared->ended) return true;
+  lock.unlock();
+  return has_settled();
 }
 
 Result<bool> ContainersImpl::stop_container(const ContainerPtr& container,
