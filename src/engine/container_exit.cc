@@ -58,10 +58,13 @@ void ContainersImpl::handle_exit(const ContainerPtr& container, std::uint64_t ru
   settle_exit(container, static_cast<int>(last.status), at > 0 ? at : metadata::now(), oom);
 }
 
+void ContainersImpl::release_held(const ContainerRecord& record) {
+  drop_shm(record.id);
+  release_volumes(record);
+  detach_networks(record.id);
+}
+
 void ContainersImpl::drop_task(Container& container) {
-  drop_shm(container.id);
-  release_volumes(*container.record());
-  detach_networks(container.id);
   auto removed = tasks_->remove(key(container.id));
   if (removed || removed.error().code() == Code::kNotFound) return;
   if (auto cleaned = tasks_->cleanup(key(container.id)); !cleaned) {
@@ -116,18 +119,19 @@ void ContainersImpl::settle_exit(const ContainerPtr& container, int status, std:
                                            {{"exitCode", cat(status)},
                                             {"execDuration", cat(ran / 1'000'000'000)}}));
   std::ranges::move(network_events(record, "disconnect"), std::back_inserter(events));
+  if (goes) {
+    auto gone = remove_ended(container, record, events);
+    if (gone) return;
+    log::warning(cat("container ", container->id, ": remove: ", gone.error().message()));
+  }
   if (auto written = commit_record(*container, std::move(record), std::move(events)); !written) {
     log::warning(cat("container ", container->id, ": ", written.error().message()));
   }
   // Only now: until the row has it, the exit status is the shim's to keep.
+  release_held(*container->record());
   drop_task(*container);
   notify_waiters(*container, true, false);
   if (again) plan_restart(container);
-  if (goes) {
-    if (auto gone = remove_locked(container, true); !gone) {
-      log::warning(cat("container ", container->id, ": remove: ", gone.error().message()));
-    }
-  }
 }
 
 void ContainersImpl::plan_restart(const ContainerPtr& container) {

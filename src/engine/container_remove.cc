@@ -12,6 +12,14 @@
 #include "sys/file_io.h"
 
 namespace dhow::engine {
+namespace {
+
+bool has_volumes(const ContainerRecord& record) {
+  return std::ranges::any_of(record.mounts(),
+                             [](const WantedMount& mount) { return mount.type == "volume"; });
+}
+
+}  // namespace
 
 Status ContainersImpl::rename(std::string_view ref, std::string_view name) {
   TRY_ASSIGN(ContainerPtr container, find(ref));
@@ -40,21 +48,15 @@ Status ContainersImpl::rename(std::string_view ref, std::string_view name) {
 }
 
 // The row goes first: what a death leaves of the rest has no row, and is dropped at the next start.
-Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes) {
+Status ContainersImpl::remove_row(const ContainerPtr& container, bool volumes,
+                                  std::vector<Event> events) {
   RecordPtr record = container->record();
-  bool has_volumes = std::ranges::any_of(
-      record->mounts(), [](const WantedMount& mount) { return mount.type == "volume"; });
-  workers_.cancel(container->restart_timer);
-  if (record->progress.has_task) {
-    TRY(tasks_->cleanup(key(container->id)));
-    release_volumes(*record);
-  }
-  drop_shm(container->id);
-  detach_networks(container->id);
+  events.push_back(make_event(*record, "destroy"));
   TRY(stores_.database.write([&](metadata::Transaction& transaction) -> Status {
     TRY(ContainerRows(transaction, options_.name_space).remove(container->id));
-    if (has_volumes) TRY(Volumes::release(transaction, container->id, !volumes));
-    return Events::append(transaction, make_event(*record, "destroy"));
+    if (has_volumes(*record)) TRY(Volumes::release(transaction, container->id, !volumes));
+    for (const Event& event : events) TRY(Events::append(transaction, event));
+    return {};
   }));
   {
     std::unique_lock lock(mutex_);
@@ -69,18 +71,44 @@ Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes
   stores_.events.notify();
   notify_waiters(*container, true, true);
   fail_pending(*container, Error(Code::kNotFound, cat("No such container: ", container->id)));
-  if (auto gone = stores_.images.snapshots.remove(record->snapshot());
+  return {};
+}
+
+void ContainersImpl::drop_files(const ContainerRecord& record, bool volumes) {
+  if (auto gone = stores_.images.snapshots.remove(record.snapshot());
       !gone && gone.error().code() != Code::kNotFound) {
-    log::warning(cat("container ", container->id, ": ", gone.error().message()));
+    log::warning(cat("container ", record.id, ": ", gone.error().message()));
   }
-  drop_image_views(*record);
-  if (volumes && has_volumes) stores_.volumes.drop_forsaken(container->id);
-  TRY_ASSIGN(Fd parent, open_at(kCwd, options_.root + "/containers", O_RDONLY | O_DIRECTORY));
-  if (auto gone = remove_tree(parent, container->id); !gone) {
-    log::warning(cat("container ", container->id, ": ", gone.error().message()));
-  }
+  drop_image_views(record);
+  if (volumes && has_volumes(record)) stores_.volumes.drop_forsaken(record.id);
+  auto parent = open_at(kCwd, options_.root + "/containers", O_RDONLY | O_DIRECTORY);
+  auto gone = parent ? remove_tree(*parent, record.id) : Status(fail(parent.error()));
+  if (!gone) log::warning(cat("container ", record.id, ": ", gone.error().message()));
   // Files are reclaimed beside what comes next.
   workers_.post([this] { std::ignore = stores_.images.snapshots.empty_trash(); });
+}
+
+Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes) {
+  RecordPtr record = container->record();
+  workers_.cancel(container->restart_timer);
+  if (record->progress.has_task) {
+    TRY(tasks_->cleanup(key(container->id)));
+    release_held(*record);
+  }
+  drop_shm(container->id);
+  detach_networks(container->id);
+  TRY(remove_row(container, volumes, {}));
+  drop_files(*record, volumes);
+  return {};
+}
+
+Status ContainersImpl::remove_ended(const ContainerPtr& container, const ContainerRecord& ended,
+                                    std::vector<Event> events) {
+  container->set_record(std::make_shared<const ContainerRecord>(ended));
+  release_held(ended);
+  TRY(remove_row(container, true, std::move(events)));
+  drop_task(*container);
+  drop_files(ended, true);
   return {};
 }
 

@@ -39,6 +39,15 @@ int code_of_failure(std::string_view text) {
   return kNotStarted;
 }
 
+// Whether something is mounted on the host for it: that has to be there before the shim takes its
+// copy of the host's mounts, as nothing comes into it later where they are not shared.
+bool needs_host_mounts(const ContainerRecord& record) {
+  return record.config.host.ipc_mode == "shareable" ||
+         std::ranges::any_of(record.mounts(), [](const WantedMount& mount) {
+           return mount.type != "bind" && mount.type != "tmpfs";
+         });
+}
+
 // In docker's words, so that what is derived from them is.
 Error start_failure(const Error& cause) {
   std::string text = cause.message();
@@ -203,9 +212,13 @@ Status ContainersImpl::create_task(Container& container, const ContainerRecord& 
   // It is given up when the container's init is in it: from then on it lives as long as that.
   Fd space;
   Status filled;
-  create.complete = [&](task::CreateOptions& full) {
-    return filled = fill_task(record, full, space);
-  };
+  if (needs_host_mounts(record)) {
+    TRY(fill_task(record, create, space));
+  } else {
+    create.complete = [&](task::CreateOptions& full) {
+      return filled = fill_task(record, full, space);
+    };
+  }
   auto created = tasks_->create(key(container.id), create);
   // What the engine could not do is no fault of the runtime.
   TRY(std::move(filled));
@@ -241,9 +254,7 @@ void ContainersImpl::failed_start(Container& container, const Error& error) {
   fail_pending(container, error);
   ContainerRecord record = *container.record();
   record.progress.has_task = false;
-  drop_shm(container.id);
-  release_volumes(record);
-  detach_networks(container.id);
+  release_held(record);
   ContainerState& state = record.progress.state;
   state.error = error.message();
   state.exit_code = code_of_failure(error.message());

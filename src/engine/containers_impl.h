@@ -311,6 +311,8 @@ class ContainersImpl {
   // container_exit.cc
   void handle_exit(const ContainerPtr& container, std::uint64_t run,
                    const Result<task::Exit>& exit);
+  // What a container that runs holds outside of its task.
+  void release_held(const ContainerRecord& record);
   void drop_task(Container& container);
   void settle_exit(const ContainerPtr& container, int status, std::int64_t at, bool oom);
   bool wants_restart(const Container& container, const ContainerRecord& record, int status) const;
@@ -327,6 +329,14 @@ class ContainersImpl {
 
   // container_remove.cc; the caller holds `operation`.
   Status remove_locked(const ContainerPtr& container, bool volumes);
+  // Of one that has just ended and is not to stay. Who waits hears of it before the shim has ended
+  // and the files are gone, which takes longer than all else; it holds nothing then that another
+  // container could want.
+  Status remove_ended(const ContainerPtr& container, const ContainerRecord& ended,
+                      std::vector<Event> events);
+  // Ends the row, with those events before its last one, and the names; tells who waits.
+  Status remove_row(const ContainerPtr& container, bool volumes, std::vector<Event> events);
+  void drop_files(const ContainerRecord& record, bool volumes);
 
   // container_exec.cc
   Result<std::shared_ptr<Exec>> find_exec(std::string_view id) const;
