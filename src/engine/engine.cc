@@ -2,7 +2,6 @@
 #include "engine/engine.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -97,8 +96,13 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
   TRY(make_dirs(given.root, 0711));
   TRY(make_dirs(given.state, 0711));
   TRY_ASSIGN(impl->lock, open_at(kCwd, given.state + "/engine.lock", O_RDWR | O_CREAT, 0600));
-  if (::flock(impl->lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return fail_errno(errno, "lock the state folder");
+  // Not flock(2): a shim that is on its way to its program when the engine is killed would hold
+  // that a little longer. This one is the process's own.
+  struct flock whole{};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  if (::fcntl(impl->lock.get(), F_SETLK, &whole) != 0) {
+    if (errno != EAGAIN && errno != EACCES) return fail_errno(errno, "lock the state folder");
     return fail(Code::kUnavailable, cat("another engine uses the state folder ", given.state));
   }
   TRY_ASSIGN(impl->database, metadata::Database::open(given.root + "/dhow.db"));
