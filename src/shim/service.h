@@ -95,6 +95,8 @@ class TaskService {
   void process_ended(Container& container, Process& process, const Process::Exit& exit);
   // An end that came while a worker was at it.
   void tell_early_exit(Container& container, Process& process);
+  // Answers those that wait for the end of its start.
+  void tell_state(Container& container);
   void watch_oom(Container& container, WorkerResult& result);
   void check_oom(Container& container);
   void let_go(std::unique_ptr<ProcessIo> io);

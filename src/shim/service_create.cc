@@ -257,6 +257,7 @@ void TaskService::start_init(Container& container, SharedReply reply) {
         } else {
           reply->fail(started.error());
         }
+        tell_state(*found);
         tell_early_exit(*found, init);
         loop_.later(drop_resident_code);
       });
@@ -280,7 +281,10 @@ void TaskService::restore(Container& container, SharedReply reply) {
         if (found == nullptr) return;
         Process& init = found->init;
         init.state = result ? State::kRunning : State::kCreated;
-        if (!result) return reply->fail(result.error());
+        if (!result) {
+          tell_state(*found);
+          return reply->fail(result.error());
+        }
         MadeContainer made = made_from_text(result->payload);
         own_pid(*found, init, made.pid);
         found->shares_pids = made.shares_pids;
@@ -291,6 +295,7 @@ void TaskService::restore(Container& container, SharedReply reply) {
         auto pid = static_cast<std::uint32_t>(made.pid);
         publisher_.publish(events::TaskStart{id, pid});
         reply->send(task::StartResponse{pid});
+        tell_state(*found);
         tell_early_exit(*found, init);
       });
 }

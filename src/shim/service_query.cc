@@ -39,8 +39,14 @@ task::ProcessStatus status_of(const Container& container, const Process& process
 void TaskService::state(const task::StateRequest& request, SharedReply reply) {
   auto found = find_process(request.id, request.exec_id);
   if (!found) return reply->fail(found.error());
-  const Container& container = *find(request.id);
+  Container& container = *find(request.id);
   const Process& process = **found;
+  if (&process == &container.init && process.state == Process::State::kStarting) {
+    // Neither answer would be true: an engine that comes back must not take it for one that never
+    // ran. containerd's own shim has it wait too.
+    container.waiting_state.push_back(reply);
+    return;
+  }
   task::StateResponse response;
   // The exec's, as containerd's own shim has it.
   response.id = process.exec_id.empty() ? container.id : process.exec_id;
@@ -55,6 +61,12 @@ void TaskService::state(const task::StateRequest& request, SharedReply reply) {
   response.exited_at = process.exit ? process.exit->at : kNever;
   response.exec_id = process.exec_id;
   reply->send(response);
+}
+
+void TaskService::tell_state(Container& container) {
+  for (const auto& reply : std::exchange(container.waiting_state, {})) {
+    state(task::StateRequest{container.id, {}}, reply);
+  }
 }
 
 void TaskService::pids(const task::PidsRequest& request, SharedReply reply) {

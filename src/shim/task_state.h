@@ -50,6 +50,8 @@ struct Container {
   std::vector<rpc::Mount> rootfs;
   std::string checkpoint, parent_checkpoint, criu_work;
   Process init;
+  // Those that asked for the state of `init` while it was being started: answered when it is known.
+  std::vector<std::shared_ptr<rpc::Reply>> waiting_state;
   std::map<std::string, std::unique_ptr<Process>> execs;
   bool paused = false;
   bool deleting = false;
