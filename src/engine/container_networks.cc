@@ -314,8 +314,9 @@ Status ContainersImpl::settle_networks() const {
   stores_.networks->settle(running);
   if (!has_networks()) return {};
   for (const std::string& id : running) {
-    TRY_ASSIGN(ContainerPtr container, find(id));
-    if (auto finished = finish_connecting(*container->record()); !finished) {
+    auto container = find(id);
+    if (!container) continue;  // it has ended, and was not to stay
+    if (auto finished = finish_connecting(*(*container)->record()); !finished) {
       log::warning(cat("container ", id, ": ", finished.error().message()));
     }
   }

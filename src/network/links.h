@@ -51,6 +51,8 @@ class Links {
   // In one message: the address, and the interface up.
   Status add_address_and_set_up(int index, const Address4& address);
   Status add_default_route(int index, Ip4 gateway);
+  // Nothing passes between it and the others of its bridge from then on. None is success.
+  Status leave_bridge(std::string_view name);
   // None is success.
   Status remove(std::string_view name);
   // Where the routes of the main table lead, but for the default one.

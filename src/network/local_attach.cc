@@ -131,7 +131,7 @@ Status LocalNetworks::publish(const Endpoint& endpoint) {
 Result<Attachment> LocalNetworks::attach(const AttachRequest& request) {
   Attachment result;
   Cleanup undo([&] {
-    unwire(result.endpoints);
+    unwire(result.endpoints, Gone::kNow);
     std::lock_guard lock(mutex_);
     ports_.give_back(request.container);
   });
@@ -190,7 +190,7 @@ Result<Attachment> LocalNetworks::attach(const AttachRequest& request) {
 }
 
 // First from the truth, then from the kernel, then the rows; the addresses last.
-void LocalNetworks::unwire(const std::vector<Endpoint>& endpoints) {
+void LocalNetworks::unwire(const std::vector<Endpoint>& endpoints, Gone gone) {
   if (endpoints.empty()) return;
   const std::string container = endpoints.front().container;
   auto is_one = [&](const Wired& wired) {
@@ -205,11 +205,19 @@ void LocalNetworks::unwire(const std::vector<Endpoint>& endpoints) {
     if (!status) log::warning(cat("container ", container, ": ", status.error().message()));
   };
   auto links = Links::open();
+  std::vector<std::string> interfaces;
   for (const Endpoint& endpoint : endpoints) {
     warn(firewall_.remove_ports(firewall_ports(endpoint)));
-    // It goes with the namespace, but for one that others have joined, and some time later.
-    if (links) warn(links->remove(endpoint.outside));
+    if (gone == Gone::kNow) {
+      if (links) warn(links->remove(endpoint.outside));
+      continue;
+    }
+    // Its address can be given to another one then. It goes with the namespace too, but for one
+    // that others have joined.
+    if (links) warn(links->leave_bridge(endpoint.outside));
+    interfaces.push_back(endpoint.outside);
   }
+  reaper_.post(interfaces);
   warn(database_.write([&](metadata::Transaction& transaction) -> Status {
     Rows rows(transaction, options_.name_space);
     for (const Endpoint& endpoint : endpoints) {
@@ -228,7 +236,7 @@ void LocalNetworks::unwire(const std::vector<Endpoint>& endpoints) {
 }
 
 void LocalNetworks::detach(const std::string& container) {
-  unwire(endpoints_of_container(container));
+  unwire(endpoints_of_container(container), Gone::kSoon);
 }
 
 Result<Endpoint> LocalNetworks::connect(const std::string& container, const std::string& name,
@@ -250,7 +258,7 @@ Result<Endpoint> LocalNetworks::connect(const std::string& container, const std:
   TRY_ASSIGN(Endpoint endpoint, plan(container, name, wanted, number));
   endpoint.is_gateway = !has_gateway;
   std::vector<Endpoint> all = {endpoint};
-  Cleanup undo([&] { unwire(all); });
+  Cleanup undo([&] { unwire(all, Gone::kNow); });
   TRY(add_rows(all));
   {
     std::lock_guard lock(mutex_);
@@ -269,7 +277,7 @@ Result<Endpoint> LocalNetworks::connect(const std::string& container, const std:
 Status LocalNetworks::disconnect(const std::string& container, const std::string& network) {
   for (const Endpoint& endpoint : endpoints_of_container(container)) {
     if (endpoint.network != network) continue;
-    unwire({endpoint});
+    unwire({endpoint}, Gone::kNow);
     return {};
   }
   return fail(Code::kNotFound,
@@ -309,7 +317,7 @@ void LocalNetworks::settle(const std::set<std::string>& running) {
     if (auto made = firewall_.rebuild(); !made) warn("networks", made.error());
   }
   for (const std::string& container : gone) detach(container);
-  for (const Endpoint& endpoint : torn) unwire({endpoint});
+  for (const Endpoint& endpoint : torn) unwire({endpoint}, Gone::kNow);
   if (stay.empty()) {
     if (auto rested = rest_firewall(); !rested) warn("networks", rested.error());
   }

@@ -15,6 +15,7 @@
 #include "metadata/database.h"
 #include "network/address_pool.h"
 #include "network/firewall.h"
+#include "network/link_reaper.h"
 #include "network/links.h"
 #include "network/record.h"
 #include "sys/fd.h"
@@ -107,7 +108,8 @@ class LocalNetworks {
   // Makes a namespace with an interface for each join. One default route, by the join with the
   // highest priority; published ports lead to the same. All of it or nothing.
   Result<Attachment> attach(const AttachRequest& request);
-  // Takes away all that attach and connect have made for the container.
+  // Takes away all that attach and connect have made for the container, which has ended. Its
+  // interfaces are gone a little later (finish()).
   void detach(const std::string& container);
   // Adds an interface to a container that runs; `space` is its network namespace.
   Result<Endpoint> connect(const std::string& container, const std::string& name,
@@ -119,6 +121,9 @@ class LocalNetworks {
   // endpoint that is only half there, which the caller connects again. Of the rest it is made sure
   // that all is there.
   void settle(const std::set<std::string>& running);
+
+  // Blocks until the interfaces of what was taken away are gone.
+  void finish() { reaper_.finish(); }
 
   bool is_usable() const { return options_.usable; }
 
@@ -162,7 +167,10 @@ class LocalNetworks {
   Status add_rows(const std::vector<Endpoint>& endpoints);
   Status wire(const Endpoint& endpoint, FdRef space, Links& here, Links& there);
   Status publish(const Endpoint& endpoint);
-  void unwire(const std::vector<Endpoint>& endpoints);
+  // Whether the interfaces are gone when it returns, or are only out of use, as of a namespace that
+  // is going anyway.
+  enum class Gone { kNow, kSoon };
+  void unwire(const std::vector<Endpoint>& endpoints, Gone gone);
   Result<NetworkRecord> by_id(const std::string& id) const;
 
   const NetworksOptions options_;
@@ -175,6 +183,7 @@ class LocalNetworks {
 
   std::mutex bridge_mutex_;  // one bridge is made at a time
   Firewall firewall_;
+  LinkReaper reaper_;
 };
 
 // Docker's pools, in subnets of 254 addresses: more than three thousand of them.

@@ -134,7 +134,10 @@ class LocalNetworksTest : public ::testing::Test {
   static void turn_off_bridge_filter() {
     std::ignore = write_existing("/proc/sys/net/bridge/bridge-nf-call-iptables", "0");
   }
-  bool has_link(const std::string& name) { return Links::open()->find(name)->has_value(); }
+  bool has_link(const std::string& name) {
+    networks_->finish();
+    return Links::open()->find(name)->has_value();
+  }
 
   std::string folder_;
   std::unique_ptr<metadata::Database> database_;
