@@ -174,10 +174,11 @@ Result<AttachRequest> ContainersImpl::attach_request(const ContainerRecord& reco
   return request;
 }
 
-Result<Fd> ContainersImpl::attach_networks(const ContainerRecord& record) const {
+Result<Fd> ContainersImpl::attach_networks(const ContainerRecord& record, FdRef space) const {
   if (!has_networks() || is_plain_mode(network_mode(record.config.host))) return Fd();
   auto attached = [&]() -> Result<network::Attachment> {
     TRY_ASSIGN(AttachRequest request, attach_request(record));
+    request.space = space;
     return stores_.networks->attach(request);
   }();
   if (!attached) {

@@ -185,7 +185,10 @@ Result<std::string> ContainersImpl::bundle_config(const ContainerRecord& record,
 Status ContainersImpl::fill_task(const ContainerRecord& record, task::CreateOptions& create,
                                  Fd& space) {
   TRY(make_shm(record));
-  TRY_ASSIGN(space, attach_networks(record));
+  // With ids of its own the namespace has to belong to them, so that is the runtime's to make.
+  if (remap_of(record.config.host) == nullptr) {
+    TRY_ASSIGN(space, attach_networks(record, FdRef(-1)));
+  }
   TRY_ASSIGN(create.config, bundle_config(record, space));
   TRY_ASSIGN(snapshot::MountPlan plan, plan_of(record));
   TRY_ASSIGN(std::vector<snapshot::Mount> mounts, snapshot::to_mounts(plan));
@@ -223,7 +226,14 @@ Status ContainersImpl::create_task(Container& container, const ContainerRecord& 
   // What the engine could not do is no fault of the runtime.
   TRY(std::move(filled));
   if (!created) return fail(start_failure(created.error()));
-  return {};
+  if (remap_of(record.config.host) == nullptr) return {};
+  auto attached = [&]() -> Status {
+    TRY_ASSIGN(space, open_at(kCwd, cat("/proc/", *created, "/ns/net"), O_RDONLY));
+    TRY(attach_networks(record, space));
+    return {};
+  }();
+  if (!attached) std::ignore = tasks_->cleanup(key(container.id));
+  return attached;
 }
 
 Status ContainersImpl::connect_pending(Container& container) {

@@ -267,7 +267,8 @@ class ContainersImpl {
   Status check_networks(const ContainerRecord& record, std::vector<std::string>& warnings) const;
   Result<network::AttachRequest> attach_request(const ContainerRecord& record) const;
   // A namespace with the container's networks; no descriptor: it has none.
-  Result<Fd> attach_networks(const ContainerRecord& record) const;
+  // In `space`, or in a new one, which is the result, when that is -1.
+  Result<Fd> attach_networks(const ContainerRecord& record, FdRef space) const;
   // Of a container whose task has gone.
   void detach_networks(const std::string& id) const;
   // "connect" or "disconnect", for each network that it is in.

@@ -175,14 +175,21 @@ Result<Attachment> LocalNetworks::attach(const AttachRequest& request) {
     for (const Endpoint& endpoint : result.endpoints) wired.push_back({endpoint, false});
   }
   std::optional<Links> there;
-  TRY_ASSIGN(result.space, make_name_space([&]() -> Status {
-               TRY(set_up_name_space());
-               TRY_ASSIGN(there, Links::open());
-               return {};
-             }));
+  auto set_up = [&]() -> Status {
+    TRY(set_up_name_space());
+    TRY_ASSIGN(there, Links::open());
+    return {};
+  };
+  FdRef space = request.space;
+  if (space.get() >= 0) {
+    TRY(run_in_name_space(space, set_up));
+  } else {
+    TRY_ASSIGN(result.space, make_name_space(set_up));
+    space = result.space;
+  }
   TRY_ASSIGN(Links here, Links::open());
   for (const Endpoint& endpoint : result.endpoints) {
-    TRY(wire(endpoint, result.space, here, *there));
+    TRY(wire(endpoint, space, here, *there));
     TRY(publish(endpoint));
   }
   undo.dismiss();

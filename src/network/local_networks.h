@@ -74,12 +74,14 @@ struct AttachRequest {
   std::string name;
   std::vector<Join> joins;
   std::vector<PortWish> ports;
+  // The namespace to be used, borrowed; -1: a new one is made.
+  FdRef space = FdRef(-1);
 };
 
 // A network namespace that is ready for a container. It lives as long as the descriptor, and then
 // as long as there are processes in it.
 struct Attachment {
-  Fd space;
+  Fd space;  // a new one
   std::vector<Endpoint> endpoints;
 };
 

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
+#include <fstream>
 #include <netinet/in.h>
 #include <thread>
 
@@ -284,6 +285,21 @@ TEST_F(NetworksTest, WhatCanNotBeIsRefused) {
               HasSubstr("user specified IP address is supported on user defined networks only"));
   EXPECT_THAT(docker({"network", "inspect", "nowhere"}).error_text,
               HasSubstr("network nowhere not found"));
+}
+
+// With ids of its own a container's network belongs to them: it may use it, and /sys shows it.
+TEST_F(NetworksTest, ContainersWithOtherIdsOwnTheirs) {
+  subordinate_ids_ = "nobody:200000:65536\n";
+  std::ofstream(folder_ / "ids") << subordinate_ids_;
+  ASSERT_NO_FATAL_FAILURE(configure("userns-remap = \"nobody:nogroup\"\n"));
+  start_server("web", {"-p", "8080:80"});
+  EXPECT_EQ(answer_of("127.0.0.1", 8080), "hello");
+  EXPECT_EQ(docker_output({"run", "--rm", "busybox", "sh", "-c",
+                           "awk '{print $2}' /proc/self/uid_map; ls /sys/class/net | tr '\\n' ' '; "
+                           "ping -c 1 -W 5 172.17.0.2 >/dev/null && echo pinged"}),
+            "200000\neth0 lo pinged");
+  docker_output({"rm", "-f", "web"});
+  EXPECT_EQ(links_become("veth", 0U), 0U);
 }
 
 }  // namespace
