@@ -90,6 +90,34 @@ TEST_P(TasksTest, StreamsGoToFiles) {
   EXPECT_THAT(read_file(at("out")).value(), AnyOf("out\nerr\n", "err\nout\n"));
 }
 
+// An engine that comes back in the middle of a start must not be told that nothing has run yet.
+TEST_P(TasksTest, TheStateIsToldWhenAStartIsOver) {
+  if (!GetParam().shim.empty()) GTEST_SKIP() << "containerd's shim has no hook in that place";
+  ASSERT_EQ(::mkfifo(at("root/go").c_str(), 0600), 0);
+  Key key_of = key("starting");
+  CreateOptions options = create_options("sleep 1000");
+  auto configuration = oci::parse_config(options.config).value();
+  oci::Hook hook;
+  hook.path = "/bin/sh";
+  hook.args = {"sh", "-c", "read go < /go"};
+  configuration.hooks.start_container.push_back(hook);
+  options.config = oci::config_json(configuration);
+  ASSERT_TRUE(tasks_->create(key_of, options).has_value());
+  auto started = std::async(std::launch::async, [&] { return tasks_->start(key_of); });
+  // Opened once the hook reads: the start is under way.
+  Fd go = open_at(kCwd, at("root/go"), O_WRONLY).value();
+  auto state = std::async(std::launch::async, [&] { return tasks_->state(key_of); });
+  EXPECT_EQ(state.wait_for(100ms), std::future_status::timeout);
+  ASSERT_TRUE(write_all(go, "\n"));
+  ASSERT_TRUE(started.get().has_value());
+  auto told = state.get();
+  ASSERT_TRUE(told) << told.error().message();
+  EXPECT_EQ(told->status, ProcessStatus::kRunning);
+  ASSERT_TRUE(tasks_->kill(key_of, "", SIGKILL).has_value());
+  ASSERT_TRUE(tasks_->wait(key_of, "").has_value());
+  ASSERT_TRUE(tasks_->remove(key_of).has_value());
+}
+
 TEST_P(TasksTest, KillsAContainer) {
   Key key = run("kill", "sleep 1000");
   EXPECT_EQ(tasks_->remove(key).error().code(), Code::kFailedPrecondition);
