@@ -25,6 +25,18 @@ Status set_up_name_space() {
   return {};
 }
 
+// Sets up the namespace that is given, or a new one, which is the result; `there` speaks with it.
+Result<Fd> open_name_space(FdRef given, std::optional<Links>& there) {
+  auto set_up = [&]() -> Status {
+    TRY(set_up_name_space());
+    TRY_ASSIGN(there, Links::open());
+    return {};
+  };
+  if (given.get() < 0) return make_name_space(set_up);
+  TRY(run_in_name_space(given, set_up));
+  return Fd();
+}
+
 std::vector<FirewallPort> firewall_ports(const Endpoint& endpoint) {
   std::vector<FirewallPort> ports;
   for (const PublishedPort& port : endpoint.ports) {
@@ -175,18 +187,8 @@ Result<Attachment> LocalNetworks::attach(const AttachRequest& request) {
     for (const Endpoint& endpoint : result.endpoints) wired.push_back({endpoint, false});
   }
   std::optional<Links> there;
-  auto set_up = [&]() -> Status {
-    TRY(set_up_name_space());
-    TRY_ASSIGN(there, Links::open());
-    return {};
-  };
-  FdRef space = request.space;
-  if (space.get() >= 0) {
-    TRY(run_in_name_space(space, set_up));
-  } else {
-    TRY_ASSIGN(result.space, make_name_space(set_up));
-    space = result.space;
-  }
+  TRY_ASSIGN(result.space, open_name_space(request.space, there));
+  FdRef space = result.space ? FdRef(result.space) : request.space;
   TRY_ASSIGN(Links here, Links::open());
   for (const Endpoint& endpoint : result.endpoints) {
     TRY(wire(endpoint, space, here, *there));
