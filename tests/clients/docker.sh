@@ -105,7 +105,10 @@ case_events() {
 }
 
 case_out_of_memory_event() {
-  detached -m 16m --memory-swap 16m "$kImage" /bin/testbox eat 64
+  # containerd looks for it from the end of the start on: the memory is taken after that.
+  detached -m 32m --memory-swap 32m "$kImage" sh -c \
+    'until test -e /tmp/go; do sleep 0.05; done; exec /bin/testbox eat 64'
+  expect 0 '' do_exec "$name" touch /tmp/go
   await_event oom die
   expect 0 'true 137' inspect '{{.State.OOMKilled}} {{.State.ExitCode}}'
   remove
