@@ -69,18 +69,22 @@ Status ContainersImpl::remove_row(const ContainerPtr& container, bool volumes,
     container->removed = true;
   }
   stores_.events.notify();
+  drop_stored(*record, volumes);
   notify_waiters(*container, true, true);
   fail_pending(*container, Error(Code::kNotFound, cat("No such container: ", container->id)));
   return {};
 }
 
-void ContainersImpl::drop_files(const ContainerRecord& record, bool volumes) {
+void ContainersImpl::drop_stored(const ContainerRecord& record, bool volumes) {
   if (auto gone = stores_.images.snapshots.remove(record.snapshot());
       !gone && gone.error().code() != Code::kNotFound) {
     log::warning(cat("container ", record.id, ": ", gone.error().message()));
   }
   drop_image_views(record);
   if (volumes && has_volumes(record)) stores_.volumes.drop_forsaken(record.id);
+}
+
+void ContainersImpl::drop_files(const ContainerRecord& record) {
   auto parent = open_at(kCwd, options_.root + "/containers", O_RDONLY | O_DIRECTORY);
   auto gone = parent ? remove_tree(*parent, record.id) : Status(fail(parent.error()));
   if (!gone) log::warning(cat("container ", record.id, ": ", gone.error().message()));
@@ -98,7 +102,7 @@ Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes
   drop_shm(container->id);
   detach_networks(container->id);
   TRY(remove_row(container, volumes, {}));
-  drop_files(*record, volumes);
+  drop_files(*record);
   return {};
 }
 
@@ -108,7 +112,7 @@ Status ContainersImpl::remove_ended(const ContainerPtr& container, const Contain
   release_held(ended);
   TRY(remove_row(container, true, std::move(events)));
   drop_task(*container);
-  drop_files(ended, true);
+  drop_files(ended);
   return {};
 }
 

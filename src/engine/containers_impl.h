@@ -331,13 +331,17 @@ class ContainersImpl {
   // container_remove.cc; the caller holds `operation`.
   Status remove_locked(const ContainerPtr& container, bool volumes);
   // Of one that has just ended and is not to stay. Who waits hears of it before the shim has ended
-  // and the files are gone, which takes longer than all else; it holds nothing then that another
+  // and the folder is gone, which takes longer than all else; it holds nothing then that another
   // container could want.
   Status remove_ended(const ContainerPtr& container, const ContainerRecord& ended,
                       std::vector<Event> events);
   // Ends the row, with those events before its last one, and the names; tells who waits.
   Status remove_row(const ContainerPtr& container, bool volumes, std::vector<Event> events);
-  void drop_files(const ContainerRecord& record, bool volumes);
+  // What others can see of one without a row: its snapshot, and the volumes that go with it. Only
+  // renamed and unlisted here; the files are reclaimed later.
+  void drop_stored(const ContainerRecord& record, bool volumes);
+  // The rest of it on the disk.
+  void drop_files(const ContainerRecord& record);
 
   // container_exec.cc
   Result<std::shared_ptr<Exec>> find_exec(std::string_view id) const;
