@@ -183,7 +183,7 @@ case_task_delete_of_a_running_one() {
   expect 0 RUNNING status
   expect 0 '*' "${ctr[@]}" task delete --force "$name"
   expect 0 '' status
-  expect 0 '' find /sys/fs/cgroup -type d -name "$name"
+  expect 0 '' cgroups_named "$name"
   expect 0 '' "${ctr[@]}" container rm "$name"
 }
 

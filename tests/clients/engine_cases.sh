@@ -216,8 +216,8 @@ case_remove_by_force() {
   local id
   detached "$kImage" sleep 1000
   id=$seen
-  [[ -n $(find /sys/fs/cgroup -type d -name "*$id*") ]] || fail "the container has no cgroup"
+  [[ -n $(cgroups_named "*$id*") ]] || fail "the container has no cgroup"
   remove
   expect_error '[1-9]*' '*' "${engine[@]}" inspect "$name"
-  expect 0 '' find /sys/fs/cgroup -type d -name "*$id*"
+  expect 0 '' cgroups_named "*$id*"
 }

@@ -34,6 +34,10 @@ skip() {
   exit "$kSkipped"
 }
 
+# cgroups_named GLOB: the folders of cgroups with such a name. Those of other cases come and go meanwhile,
+# of which find(1) complains.
+cgroups_named() { find /sys/fs/cgroup -type d -name "$1" 2>/dev/null || true; }
+
 fail() {
   printf '%s\n' "$*" | tee "$case_dir/reason" >&2
   exit 1
