@@ -178,18 +178,19 @@ Status Links::leave_bridge(std::string_view name) {
   NetlinkRequest request = link_request(RTM_NEWLINK, 0, 0, 0);
   request.attribute_text(IFLA_IFNAME, name);
   request.attribute_number(IFLA_MASTER, std::uint32_t{0});
-  auto done = socket_.execute(std::move(request));
-  if (done || done.error().sys_errno() == ENODEV) return {};
-  return fail(
-      std::move(done).error().add_context(cat("take ", quoted(name), " out of its bridge")));
+  return execute_unless_gone(std::move(request), cat("take ", quoted(name), " out of its bridge"));
 }
 
 Status Links::remove(std::string_view name) {
   NetlinkRequest request = link_request(RTM_DELLINK, 0, 0, 0);
   request.attribute_text(IFLA_IFNAME, name);
+  return execute_unless_gone(std::move(request), cat("remove interface ", quoted(name)));
+}
+
+Status Links::execute_unless_gone(NetlinkRequest request, const std::string& what) {
   auto done = socket_.execute(std::move(request));
   if (done || done.error().sys_errno() == ENODEV) return {};
-  return fail(std::move(done).error().add_context(cat("remove interface ", quoted(name))));
+  return fail(std::move(done).error().add_context(what));
 }
 
 Result<std::vector<Subnet4>> Links::routes() {

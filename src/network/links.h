@@ -63,6 +63,9 @@ class Links {
  private:
   explicit Links(NetlinkSocket socket) : socket_(std::move(socket)) {}
 
+  // That there is no such interface is success.
+  Status execute_unless_gone(NetlinkRequest request, const std::string& what);
+
   NetlinkSocket socket_;
 };
 
