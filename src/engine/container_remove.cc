@@ -98,9 +98,10 @@ Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes
   if (record->progress.has_task) {
     TRY(tasks_->cleanup(key(container->id)));
     release_held(*record);
+  } else {
+    drop_shm(container->id);
+    detach_networks(container->id);
   }
-  drop_shm(container->id);
-  detach_networks(container->id);
   TRY(remove_row(container, volumes, {}));
   drop_files(*record);
   return {};
