@@ -11,6 +11,8 @@ usage() {
 usage: run.sh cgroup2|systemd --programs DIR [option...]
   --programs DIR      folder with dhow-e2e, dhow-runtime, testbox; in the guest: /dhow/bin
   --program FILE      one more program for that folder; may be repeated
+  --tree FOLDER       one more folder, in the guest below /dhow; may be repeated
+  --libraries PROGRAM the shared libraries of a program, in the guest in /dhow/lib
   --suite [USER:]NAME the GoogleTest program to run (dhow-e2e); may be repeated: one after another
   --filter FILTER     GoogleTest's filter
   --user root|dhow    who runs it: root, or the ordinary user in a session of its own (root)
@@ -22,7 +24,7 @@ usage: run.sh cgroup2|systemd --programs DIR [option...]
 USAGE
 }
 
-guest='' programs='' extra=() suites=() filter='' run_user=root command=''
+guest='' programs='' extra=() trees=() libraries='' suites=() filter='' run_user=root command=''
 time_limit=600 shards=1 report=''
 suite_env=()
 work='' qemu_pid=''
@@ -43,13 +45,15 @@ parse_arguments() {
     case $1 in
       cgroup2 | systemd) guest=$1 && shift && continue ;;
       -h | --help) usage && exit 0 ;;
-      --programs | --program | --suite | --filter | --user | --env | --exec | --timeout | --shards | --report) ;;
+      --programs | --program | --tree | --libraries | --suite | --filter | --user | --env | --exec | --timeout | --shards | --report) ;;
       *) usage >&2 && could_not_run "unknown argument \"$1\"" ;;
     esac
     (($# >= 2)) || could_not_run "$1 needs a value"
     case $1 in
       --programs) programs=$2 ;;
       --program) extra+=("$2") ;;
+      --tree) trees+=("$2") ;;
+      --libraries) libraries=$2 ;;
       --suite) suites+=("$2") ;;
       --filter) filter=$2 ;;
       --user) run_user=$2 ;;
@@ -105,6 +109,11 @@ pack_payload() {
   cp -RL "$programs" "$tree/bin"
   ((${#extra[@]} == 0)) || cp -L "${extra[@]}" "$tree/bin/"
   cp -R "$vm_dir/guest" "$tree/guest"
+  ((${#trees[@]} == 0)) || cp -RL "${trees[@]}" "$tree/"
+  if [[ -n $libraries ]]; then
+    mkdir "$tree/lib"
+    ldd "$libraries" | sed -n 's/.* => \(\/[^ ]*\) .*/\1/p' | xargs -r cp -Lt "$tree/lib"
+  fi
   {
     # The guest ends the suite some time before the host ends the guest, to tell what hung.
     printf 'guest=%q run_user=%q command=%q time_limit=%q shards=%q\n' \
