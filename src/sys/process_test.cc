@@ -121,6 +121,35 @@ TEST(SpawnTest, ProgramDiesWithItsCaller) {
   EXPECT_EQ(read(read_end.get(), &byte, 1), 0);
 }
 
+TEST(SpawnTest, AProgramNeedNotReadItsInput) {
+  std::string input(1 << 20, 'x');  // more than a pipe holds
+  SpawnOptions options;
+  options.arguments = {"true"};
+  options.input = input;
+  auto output = spawn_and_wait(options);
+  ASSERT_TRUE(output) << output.error().message();
+  EXPECT_EQ(output->exit_code, 0);
+  // It is a fault for everybody else as before.
+  EXPECT_EQ(signal(SIGPIPE, SIG_DFL), SIG_DFL);
+  sigset_t pending;
+  ASSERT_EQ(sigpending(&pending), 0);
+  EXPECT_EQ(sigismember(&pending, SIGPIPE), 0);
+}
+
+TEST(SpawnTest, KeepsAsMuchAsIsAskedFor) {
+  SpawnOptions options;
+  options.arguments = {"head", "-c", "100000", "/dev/zero"};
+  auto output = spawn_and_wait(options);
+  ASSERT_TRUE(output) << output.error().message();
+  EXPECT_EQ(output->output.size(), 65536U);
+  EXPECT_TRUE(output->cut);
+  options.max_caught = 100'000;
+  output = spawn_and_wait(options);
+  ASSERT_TRUE(output) << output.error().message();
+  EXPECT_EQ(output->output.size(), 100'000U);
+  EXPECT_FALSE(output->cut);
+}
+
 TEST(ExitCodeTest, CountsAsAShellDoes) {
   EXPECT_EQ(exit_code_from_wait_status(W_EXITCODE(0, 0)), 0);
   EXPECT_EQ(exit_code_from_wait_status(W_EXITCODE(255, 0)), 255);

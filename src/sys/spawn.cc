@@ -18,8 +18,6 @@
 namespace dhow {
 namespace {
 
-constexpr std::size_t kMaxCaught = 65536;
-
 struct Pipe {
   Fd read;
   Fd write;
@@ -60,6 +58,7 @@ struct ExecArguments {
     if (::dup2(input.read.get(), 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(error, 2) < 0) {
       return errno;
     }
+    if (options.own_group && ::setpgid(0, 0) != 0) return errno;
     if (options.dies_with_caller) {
       if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
       // It may have ended before that.
@@ -87,16 +86,44 @@ std::int64_t now_ms() {
   return static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
 }
 
-// Moves what can be moved without blocking; closes what has ended.
-void drain(Fd& from, std::string& into) {
+// Moves what can be moved without blocking; closes what has ended. False: some of it was dropped.
+bool drain(Fd& from, std::string& into, std::size_t limit) {
   char buffer[4096];
   ssize_t got = ::read(from.get(), buffer, sizeof buffer);
   if (got > 0) {
-    into.append(buffer, std::min(static_cast<std::size_t>(got), kMaxCaught - into.size()));
-  } else if (got == 0 || (errno != EINTR && errno != EAGAIN)) {
+    std::size_t kept = std::min(static_cast<std::size_t>(got), limit - into.size());
+    into.append(buffer, kept);
+    return kept == static_cast<std::size_t>(got);
+  }
+  if (got == 0 || (errno != EINTR && errno != EAGAIN)) {
     from.reset();
   }
+  return true;
 }
+
+// SIGPIPE is kept from the calling thread: a program need not read its input. To ignore it would
+// be for all threads.
+class NoSigpipe {
+ public:
+  NoSigpipe() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  NoSigpipe(const NoSigpipe&) = delete;
+  NoSigpipe& operator=(const NoSigpipe&) = delete;
+  ~NoSigpipe() {
+    if (sigismember(&before_, SIGPIPE) == 1) return;
+    struct timespec at_once{};
+    while (::sigtimedwait(&pipe_, nullptr, &at_once) > 0) {
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  sigset_t pipe_;
+  sigset_t before_;
+};
 
 void feed(Fd& to, std::string_view& data) {
   ssize_t put = ::write(to.get(), data.data(), data.size());
@@ -123,8 +150,10 @@ bool attend(const SpawnOptions& options, const PidFd& process, Fd input, Fd outp
     if (ready == 0) return true;
     if (ready < 0) continue;
     if ((entries[1].revents) != 0) feed(input, data);
-    if ((entries[2].revents) != 0) drain(output, result.output);
-    if ((entries[3].revents) != 0) drain(error, result.error_text);
+    if ((entries[2].revents) != 0 && !drain(output, result.output, options.max_caught)) {
+      result.cut = true;
+    }
+    if ((entries[3].revents) != 0) drain(error, result.error_text, options.max_caught);
     // A grandchild may hold the pipes for longer: what the program itself wrote is there by now.
     if (entries[0].revents != 0 && entries[2].revents == 0 && entries[3].revents == 0) return false;
   }
@@ -167,11 +196,16 @@ Result<SpawnOutput> spawn_and_wait(const SpawnOptions& options) {
   }
   ::fcntl(input.write.get(), F_SETFL, O_NONBLOCK);
   SpawnOutput result;
-  void (*old_handler)(int) = ::signal(SIGPIPE, SIG_IGN);  // a program need not read its input
-  result.timed_out = attend(options, child.pidfd, std::move(input.write), std::move(output.read),
-                            std::move(error.read), result);
-  ::signal(SIGPIPE, old_handler);
-  if (result.timed_out) std::ignore = child.pidfd.send_signal(SIGKILL);  // it may just have ended
+  {
+    NoSigpipe quiet;
+    result.timed_out = attend(options, child.pidfd, std::move(input.write), std::move(output.read),
+                              std::move(error.read), result);
+  }
+  if (result.timed_out) {
+    // It has not been waited for, so the number is its own; it may just have ended.
+    if (options.own_group) ::kill(-child.pid, SIGKILL);
+    std::ignore = child.pidfd.send_signal(SIGKILL);
+  }
   TRY_ASSIGN(int status, wait_for(child.pid));
   result.exit_code = exit_code_from_wait_status(status);
   return result;
