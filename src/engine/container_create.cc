@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "engine/containers_impl.h"
 #include "engine/image_lookup.h"
+#include "engine/log_settings.h"
 #include "engine/names.h"
 #include "metadata/lease_store.h"
 #include "oci/platform.h"
@@ -280,6 +281,7 @@ Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {
   CreateAnswer answer;
   TRY(settle_facts(request, record));
   TRY(fill_defaults(record, answer.warnings));
+  TRY(check_log_config(record.config.host.log_config));
   TRY(check_joined(record));
   // Faults of what is written come before anything is made.
   TRY(wanted_mounts(record.config));

@@ -56,7 +56,7 @@ Result<Inspection> ContainersImpl::inspect(std::string_view ref, bool size) cons
   out.hostname_path = place + "/hostname";
   out.hosts_path = place + "/hosts";
   const std::string& driver = record->config.host.log_config.type;
-  if (driver == "json-file" || driver == "local") out.log_path = log_path(options_, record->id);
+  if (driver == "json-file") out.log_path = log_path(options_, record->id);
   out.restart_count = record->progress.restart_count;
   out.driver = stores_.images.snapshots.name();
   out.platform = "linux";

@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "engine/attach_socket.h"
 #include "engine/containers_impl.h"
+#include "engine/log_settings.h"
 #include "engine/spec/seccomp_profile.h"
 #include "metadata/lease_store.h"
 #include "oci/config_codec.h"
@@ -91,18 +92,8 @@ std::string log_path(const EngineOptions& options, const std::string& id) {
   return cat(options.root, "/containers/", id, "/", id, "-json.log");
 }
 
-std::string ContainersImpl::stream_uri(const ContainerRecord& record) const {
-  const LogConfig& log = record.config.host.log_config;
-  TextMap query = log.config;
-  query["driver"] = log.type;
-  if (log.type == "json-file" || log.type == "local") {
-    query["driver"] = "json-file";
-    query["path"] = log_path(options_, record.id);
-  } else if (log.type == "journald") {
-    query.emplace("container-id", record.id);
-    query.emplace("container-name", record.name);
-    query.emplace("image-name", record.config.config.image);
-  }
+Result<std::string> ContainersImpl::stream_uri(const ContainerRecord& record) const {
+  TRY_ASSIGN(TextMap query, shim_log_options(record, log_path(options_, record.id)));
   if (record.config.config.open_stdin) query["stdin"] = "1";
   if (record.config.config.stdin_once) query["stdin-once"] = "1";
   return io_uri(tasks_->bundle(key(record.id)) + "/io.sock", query);
@@ -208,7 +199,7 @@ Status ContainersImpl::create_task(Container& container, const ContainerRecord& 
   task::CreateOptions create;
   TRY_ASSIGN(create.runtime, runtime_of(record.config.host.runtime));
   create.streams.terminal = record.config.config.tty;
-  create.streams.out = stream_uri(record);
+  TRY_ASSIGN(create.streams.out, stream_uri(record));
   if (!create.runtime.shim.empty()) {
     create.streams.out = cat("binary://", shim_, "?io=", percent_encoded(create.streams.out));
   }

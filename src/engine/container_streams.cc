@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "engine/attach_socket.h"
 #include "engine/containers_impl.h"
+#include "engine/log_settings.h"
 #include "logging/reader.h"
 #include "oci/json_value.h"
 
@@ -123,8 +124,7 @@ Status ContainersImpl::logs(std::string_view ref, const LogOptions& options,
                             std::stop_token stop) {
   TRY_ASSIGN(ContainerPtr container, find(ref));
   RecordPtr record = container->record();
-  const std::string& driver = record->config.host.log_config.type;
-  if (driver != "json-file" && driver != "local") {
+  if (!is_readable_log(record->config.host.log_config.type)) {
     return fail(Code::kUnimplemented, "configured logging driver does not support reading");
   }
   if (!options.standard_output && !options.standard_error) {

@@ -305,7 +305,7 @@ class ContainersImpl {
   void fail_pending(Container& container, const Error& error);
   void failed_start(Container& container, const Error& error);
   task::Key key(const std::string& id) const { return {options_.name_space, id}; }
-  std::string stream_uri(const ContainerRecord& record) const;
+  Result<std::string> stream_uri(const ContainerRecord& record) const;
   Result<task::Runtime> runtime_of(const std::string& name) const;
   void watch_exit(const ContainerPtr& container, std::uint64_t run);
 

@@ -40,9 +40,33 @@ class NoLog final : public Driver {
   void flush() override {}
 };
 
+// Drops what comes while the other is full.
+class NonBlocking final : public Driver {
+ public:
+  NonBlocking(std::unique_ptr<Driver> inner, std::size_t limit) : inner_(std::move(inner)) {
+    inner_->set_limit(limit);
+  }
+  void write(const Entry& entry) override {
+    if (inner_->is_full()) {
+      ++dropped_;
+    } else {
+      inner_->write(entry);
+    }
+  }
+  void flush() override { inner_->flush(); }
+  int waiting_fd() const override { return inner_->waiting_fd(); }
+  Status reopen() override { return inner_->reopen(); }
+  std::uint64_t dropped() const override { return dropped_ + inner_->dropped(); }
+
+ private:
+  std::unique_ptr<Driver> inner_;
+  std::uint64_t dropped_ = 0;
+};
+
 struct FileSettings {
   LogFileOptions file;
   std::string attrs;
+  std::optional<bool> compress;
 };
 
 std::unexpected<Error> bad_option(std::string_view name, std::string_view value) {
@@ -72,21 +96,22 @@ Status set_file_option(FileSettings& settings, std::string_view name, const std:
     auto age = parse_age(value);
     if (!age) return bad_option(name, value);
     settings.file.max_age_s = *age;
-  } else if (name == "compress" && value != "false") {
-    return fail(Code::kUnimplemented, "log opt compress: not built");
-  } else if (name != "compress") {
+  } else if (name == "compress") {
+    if (value != "true" && value != "false") return bad_option(name, value);
+    settings.compress = value == "true";
+  } else {
     return fail(Code::kInvalidArgument, cat("unknown log opt '", name, "' for a file log driver"));
   }
   return {};
 }
 
-Result<FileSettings> parse_file_settings(const DriverOptions& options, bool cri) {
+Result<FileSettings> parse_file_settings(const DriverOptions& options) {
+  bool cri = options.driver == "cri";
+  bool local = options.driver == "local";
   FileSettings settings;
   settings.file.max_files = 5;
-  if (!cri) {
-    settings.file.max_size = std::int64_t{10} << 20;
-    settings.file.max_age_s = std::int64_t{30} * 24 * 3600;
-  }
+  if (!cri) settings.file.max_size = std::int64_t{local ? 20 : 10} << 20;
+  if (!cri && !local) settings.file.max_age_s = std::int64_t{30} * 24 * 3600;
   for (const auto& [name, value] : options.options) {
     if (name == "attrs" && !cri) {
       if (value.empty()) continue;
@@ -102,16 +127,21 @@ Result<FileSettings> parse_file_settings(const DriverOptions& options, bool cri)
     return fail(Code::kInvalidArgument,
                 cat("log opt path: not absolute: ", quoted(settings.file.path)));
   }
+  bool rotates = settings.file.max_files > 1 && settings.file.max_size > 0;
+  if (settings.compress == true && !rotates) {
+    return fail(Code::kInvalidArgument,
+                "compress cannot be true when max-file is less than 2 or max-size is not set");
+  }
+  settings.file.compress = settings.compress.value_or(local) && rotates;
   return settings;
 }
 
 Result<std::unique_ptr<Driver>> make_or_check(const DriverOptions& options, bool check_only) {
   const std::string& name = options.driver;
-  bool cri = name == "cri";
-  if (name == "json-file" || cri) {
-    TRY_ASSIGN(FileSettings settings, parse_file_settings(options, cri));
+  if (name == "json-file" || name == "local" || name == "cri") {
+    TRY_ASSIGN(FileSettings settings, parse_file_settings(options));
     if (check_only) return nullptr;
-    if (cri) return make_cri_file(settings.file);
+    if (name == "cri") return make_cri_file(settings.file);
     return make_json_file(settings.file, std::move(settings.attrs));
   }
   if (name == "journald") {
@@ -128,6 +158,38 @@ Result<std::unique_ptr<Driver>> make_or_check(const DriverOptions& options, bool
   return fail(Code::kUnimplemented, cat("logging driver ", quoted(name), " is not built"));
 }
 
+// The options of the driver itself, and those of how it is waited for.
+struct Split {
+  DriverOptions own;
+  std::optional<std::size_t> limit;  // of non-blocking
+};
+
+Result<Split> split_options(const DriverOptions& options) {
+  Split split{options, std::nullopt};
+  auto take = [&](std::string_view name) -> std::optional<std::string> {
+    auto found = split.own.options.find(name);
+    if (found == split.own.options.end()) return std::nullopt;
+    std::string value = std::move(found->second);
+    split.own.options.erase(found);
+    return value;
+  };
+  std::string mode = take("mode").value_or("");
+  std::optional<std::string> buffer = take("max-buffer-size");
+  bool waits = mode.empty() || mode == "blocking";
+  if (!waits && mode != "non-blocking") {
+    return fail(Code::kInvalidArgument, cat("logger: logging mode not supported: ", mode));
+  }
+  if (waits && buffer) {
+    return fail(Code::kInvalidArgument,
+                "logger: max-buffer-size option is only supported with 'mode=non-blocking'");
+  }
+  if (waits) return split;
+  auto size = parse_size(buffer.value_or("1m"));
+  if (!size) return bad_option("max-buffer-size", *buffer);
+  split.limit = static_cast<std::size_t>(*size);
+  return split;
+}
+
 }  // namespace
 
 std::optional<std::int64_t> parse_size(std::string_view text) {
@@ -142,11 +204,15 @@ std::optional<std::int64_t> parse_age(std::string_view text) {
 }
 
 Result<std::unique_ptr<Driver>> make_driver(const DriverOptions& options) {
-  return make_or_check(options, false);
+  TRY_ASSIGN(Split split, split_options(options));
+  TRY_ASSIGN(std::unique_ptr<Driver> driver, make_or_check(split.own, false));
+  if (!split.limit) return driver;
+  return std::make_unique<NonBlocking>(std::move(driver), *split.limit);
 }
 
 Status check_driver(const DriverOptions& options) {
-  TRY(make_or_check(options, true));
+  TRY_ASSIGN(Split split, split_options(options));
+  TRY(make_or_check(split.own, true));
   return {};
 }
 

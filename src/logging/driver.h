@@ -17,15 +17,20 @@ namespace dhow::logging {
 // What a log is made with. The names are those of docker's `--log-opt` where docker has one; values
 // are as given there ("10m").
 //
-// json-file, cri: path (absolute; required), max-size (bytes with k, m or g; "-1": no limit; by
-//   default 10m for json-file, no limit for cri, whose files kubelet rotates), max-file (how many
-//   files, the one being written included; 5), max-age (a file whose last line is that old is
+// json-file, local, cri: path (absolute; required), max-size (bytes with k, m or g; "-1": no limit;
+//   by default 10m for json-file, 20m for local, no limit for cri, whose files kubelet rotates),
+//   max-file (how many files, the one being written included; 5), compress (true or false: older
+//   files with gzip; by default those of local), max-age (a file whose last line is that old is
 //   removed when the next is begun, and none has lines of more than that; seconds with s, m, h or
-//   d; 30d for json-file; "0": no limit), attrs (json-file: a JSON object put into each line).
+//   d; 30d for json-file; "0": no limit), attrs (not cri: a JSON object put into each line). What
+//   local writes is what json-file does.
 // journald: tag, plus container-id, container-name, image-name; field.NAME=VALUE adds fields.
 // syslog: syslog-address (unix://, unixgram://, udp://, tcp://; by default the local one),
 //   syslog-facility, syslog-format (rfc3164, rfc5424, rfc5424micro), tag.
 // none: nothing.
+// All: mode (blocking, or non-blocking: what comes while so much waits is dropped, and the
+// container
+//   is never held up), max-buffer-size (of non-blocking: how much may wait; 1m).
 struct DriverOptions {
   std::string driver;
   std::map<std::string, std::string, std::less<>> options;
@@ -44,6 +49,8 @@ class Driver {
   virtual void flush() = 0;
   // True while so much is waiting that the container should be held up.
   virtual bool is_full() const { return false; }
+  // How many bytes may wait before it is full, where any wait.
+  virtual void set_limit(std::size_t bytes) { static_cast<void>(bytes); }
   // The descriptor to wait on for POLLOUT (then: flush), while something is waiting; else -1.
   virtual int waiting_fd() const { return -1; }
   // Begins a new file at the same path, for one that somebody has renamed (CRI ReopenContainerLog).

@@ -164,7 +164,8 @@ TEST_F(DriverTest, OptionsAreChecked) {
   EXPECT_EQ(refused("json-file", "max-file", "0"), Code::kInvalidArgument);
   EXPECT_EQ(refused("json-file", "nonsense", "1"), Code::kInvalidArgument);
   EXPECT_EQ(refused("json-file", "attrs", "[]"), Code::kInvalidArgument);
-  EXPECT_EQ(refused("json-file", "compress", "true"), Code::kUnimplemented);
+  EXPECT_EQ(refused("json-file", "mode", "sometimes"), Code::kInvalidArgument);
+  EXPECT_EQ(refused("json-file", "max-buffer-size", "1m"), Code::kInvalidArgument);
   EXPECT_EQ(refused("fluentd", "x", "y"), Code::kUnimplemented);
   EXPECT_EQ(check_driver({"json-file", {{"path", "x"}}}).error().code(), Code::kInvalidArgument);
   EXPECT_TRUE(check_driver({"none", {}}));

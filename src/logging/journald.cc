@@ -52,6 +52,7 @@ class Journald final : public Driver {
 
   void flush() override { socket_.flush(); }
   bool is_full() const override { return socket_.is_full(); }
+  void set_limit(std::size_t bytes) override { socket_.set_limit(bytes); }
   int waiting_fd() const override { return socket_.waiting_fd(); }
   std::uint64_t dropped() const override { return socket_.dropped(); }
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "logging/compress.h"
 
 namespace dhow::logging {
 namespace {
@@ -63,6 +65,36 @@ Status LogFile::open_current() {
 
 Status LogFile::reopen() { return open_current(); }
 
+// Whether the child is still at it; reaps it once it isn't, where nobody else has.
+bool LogFile::is_packing() {
+  if (!packer_) return false;
+  // Twice the size, and the container has to wait for the child.
+  bool waits = options_.max_size > 0 && size_ / 2 >= options_.max_size;
+  auto ended = packer_.wait_exit(waits ? -1 : 0);
+  if (ended && !*ended) return true;
+  siginfo_t information{};
+  std::ignore =
+      ::waitid(P_PIDFD, static_cast<id_t>(packer_.fd().get()), &information, WEXITED | WNOHANG);
+  packer_ = PidFd();
+  return false;
+}
+
+// Where both are there, a child has died before it removed what it had packed.
+Status LogFile::move_older(int index) {
+  std::string from = index == 1 ? options_.path : older(index - 1);
+  std::string to = older(index);
+  std::string packed = cat(from, kPacked);
+  if (::rename(from.c_str(), to.c_str()) == 0) {
+    if (index > 1) std::ignore = ::unlink(packed.c_str());
+    return {};
+  }
+  if (errno != ENOENT) return fail_errno(errno, cat("rotate ", quoted(from)));
+  if (index > 1 && ::rename(packed.c_str(), cat(to, kPacked).c_str()) != 0 && errno != ENOENT) {
+    return fail_errno(errno, cat("rotate ", quoted(packed)));
+  }
+  return {};
+}
+
 // A crash between two of the renames leaves a gap in the numbers, or no current file; both are
 // found again as they are.
 Status LogFile::rotate() {
@@ -73,23 +105,26 @@ Status LogFile::rotate() {
     }
     return open_current();
   }
-  for (int index = options_.max_files - 1; index >= 1; --index) {
-    std::string from = index == 1 ? options_.path : older(index - 1);
-    if (::rename(from.c_str(), older(index).c_str()) != 0 && errno != ENOENT) {
-      return fail_errno(errno, cat("rotate ", quoted(from)));
-    }
+  if (is_packing()) return {};
+  std::ignore = ::unlink(cat(older(options_.max_files - 1), kPacked).c_str());
+  for (int index = options_.max_files - 1; index >= 1; --index) TRY(move_older(index));
+  TRY(open_current());
+  if (options_.compress) {
+    TRY_ASSIGN(packer_, start_packing(older(1)));
   }
-  return open_current();
+  return {};
 }
 
 void LogFile::remove_old(std::int64_t now_ns) const {
   if (options_.max_age_s <= 0) return;
   for (int index = 1; index < options_.max_files; ++index) {
-    struct stat info{};
-    std::string path = older(index);
-    if (::lstat(path.c_str(), &info) != 0) continue;
-    if (info.st_mtim.tv_sec < now_ns / kNsPerSecond - options_.max_age_s) {
-      std::ignore = ::unlink(path.c_str());  // tried again at the next rotation
+    for (std::string_view suffix : {std::string_view(), kPacked}) {
+      struct stat info{};
+      std::string path = cat(older(index), suffix);
+      if (::lstat(path.c_str(), &info) != 0) continue;
+      if (info.st_mtim.tv_sec < now_ns / kNsPerSecond - options_.max_age_s) {
+        std::ignore = ::unlink(path.c_str());  // tried again at the next rotation
+      }
     }
   }
 }

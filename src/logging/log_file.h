@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "sys/fd.h"
+#include "sys/process.h"
 
 namespace dhow::logging {
 
@@ -15,12 +16,14 @@ struct LogFileOptions {
   std::int64_t max_size = -1;  // bytes; -1: no limit
   int max_files = 1;           // the one being written included
   std::int64_t max_age_s = 0;  // seconds; 0: no limit
+  bool compress = false;       // older files become PATH.N.gz
 };
 
 // A log file that is rotated by rename: PATH becomes PATH.1, that PATH.2, and so on. Whole lines
 // only: one that doesn't fit on the disk any more leaves no part, and one that the writer before
 // left unfinished when it died is taken away. No fsync: a log outlives its writer, not a power
-// loss.
+// loss. With `compress` a child packs each file once it is PATH.1; until it is done, the next
+// rotation waits, and once the file has twice its size, the writer does.
 class LogFile {
  public:
   static Result<LogFile> open(const LogFileOptions& options);
@@ -36,12 +39,15 @@ class LogFile {
  private:
   explicit LogFile(LogFileOptions options) : options_(std::move(options)) {}
   Status open_current();
+  bool is_packing();
   Status rotate();
+  Status move_older(int index);
   void remove_old(std::int64_t now_ns) const;
   std::string older(int index) const;
 
   LogFileOptions options_;
   Fd fd_;
+  PidFd packer_;  // the child that packs PATH.1
   std::int64_t size_ = 0;
   std::int64_t begun_ns_ = 0;  // when its first line was written, as far as known
 };

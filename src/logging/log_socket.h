@@ -29,12 +29,13 @@ class LogSocket {
 
   void send(std::string message);
   void flush();
-  bool is_full() const { return waiting_bytes_ >= kFull; }
+  bool is_full() const { return waiting_bytes_ >= limit_; }
+  // Bytes that may wait; 256 KiB unless said.
+  void set_limit(std::size_t bytes) { limit_ = bytes; }
   int waiting_fd() const { return waiting_.empty() ? -1 : fd_.get(); }
   std::uint64_t dropped() const { return dropped_; }
 
  private:
-  static constexpr std::size_t kFull = std::size_t{256} << 10;
   enum class Outcome { kSent, kLater, kGone, kRefused };
 
   bool connect();
@@ -48,6 +49,7 @@ class LogSocket {
   Fd fd_;
   std::deque<std::string> waiting_;
   std::size_t waiting_bytes_ = 0;
+  std::size_t limit_ = std::size_t{256} << 10;
   std::size_t sent_of_front_ = 0;  // of a stream
   std::int64_t next_try_ns_ = 0;
   std::uint64_t dropped_ = 0;

@@ -32,7 +32,7 @@ class FileReader final : public Reader {
     // Before the files are opened, so that no change falls between.
     if (options_.follow) TRY(watch());
     TRY_ASSIGN(auto parts, open_parts(path_));
-    if (options_.tail) TRY(seek_tail(parts, *options_.tail));
+    if (options_.tail) TRY(seek_tail(path_, parts, *options_.tail));
     for (LogPart& part : parts) waiting_.push_back(std::move(part));
     return {};
   }
@@ -87,9 +87,11 @@ class FileReader final : public Reader {
       current_ = std::move(waiting_.front());
       waiting_.pop_front();
     }
+    TRY(unpack_part(path_, *current_));
     std::size_t old_size = buffer_.size();
     buffer_.resize(old_size + kReadSize);
-    auto got = read_at(current_->fd, current_->offset, {buffer_.data() + old_size, kReadSize});
+    auto got =
+        read_at(current_->readable(), current_->offset, {buffer_.data() + old_size, kReadSize});
     buffer_.resize(old_size + (got ? *got : 0));
     if (!got) return fail(std::move(got).error().add_context(cat("log ", quoted(path_))));
     current_->offset += static_cast<std::int64_t>(*got);

@@ -35,11 +35,12 @@ struct Line {
   std::string attrs;  // json-file: the object as it stands there; else empty
 };
 
-// Reads the log of a container, its older files (PATH.1 is the youngest of them) included, while a
-// driver may be writing and rotating it. Files are found and kept by descriptor, so that a rotation
-// neither loses a line nor gives one twice. A line that is cut short (its writer has died, or is
-// just writing it) is waited for with follow, and left out without; one that makes no sense is left
-// out. For one thread; the descriptors of the options may be used from others.
+// Reads the log of a container, its older files (PATH.1 is the youngest of them, PATH.1.gz when it
+// has been packed) included, while a driver may be writing and rotating it. Files are found and
+// kept by descriptor, so that a rotation neither loses a line nor gives one twice. A line that is
+// cut short (its writer has died, or is just writing it) is waited for with follow, and left out
+// without; one that makes no sense is left out. For one thread; the descriptors of the options may
+// be used from others.
 class Reader {
  public:
   // A log that isn't there (yet) is an empty one.

@@ -19,16 +19,25 @@ struct LogPart {
   dev_t device = 0;
   ino_t inode = 0;
   std::int64_t offset = 0;  // where to read on
+  // Of a packed file: the inode that it was made of, and what it is by unpack_part().
+  bool is_packed = false;
+  std::uint64_t origin = 0;
+  Fd content;
 
   bool is_same(const LogPart& other) const {
     return device == other.device && inode == other.inode;
   }
+  const Fd& readable() const { return is_packed ? content : fd; }
 };
+
+// Makes the content of a packed file readable at `content`; nothing to do for others.
+Status unpack_part(const std::string& path, LogPart& part);
 
 // The file of that name; nullopt when there is none.
 Result<std::optional<LogPart>> open_part(const std::string& path);
 
-// All files of a log that there are now, oldest first: PATH.N … PATH.1, PATH.
+// All files of a log that there are now, oldest first: PATH.N … PATH.1, PATH. Those but the last
+// may be packed, PATH.N.gz.
 Result<std::vector<LogPart>> open_parts(const std::string& path);
 
 // The file that follows `part` in a log, nullopt when that is the last one. When `part` has been
@@ -37,6 +46,6 @@ Result<std::optional<LogPart>> open_part_after(const std::string& path, const Lo
 
 // Sets the offsets so that the last `lines` whole lines are what is left to read, and drops the
 // files before.
-Status seek_tail(std::vector<LogPart>& parts, std::uint64_t lines);
+Status seek_tail(const std::string& path, std::vector<LogPart>& parts, std::uint64_t lines);
 
 }  // namespace dhow::logging

@@ -18,6 +18,10 @@ constexpr std::array<std::string_view, 24> kFacilities = {
     "kern",   "user",   "mail",     "daemon", "auth",   "syslog", "lpr",    "news",
     "uucp",   "cron",   "authpriv", "ftp",    "",       "",       "",       "",
     "local0", "local1", "local2",   "local3", "local4", "local5", "local6", "local7"};
+constexpr std::string_view kNoTls =
+    "syslog over TLS is not supported: a TLS library in each shim would be most of its memory; "
+    "send to "
+    "a syslog daemon of this host, which can";
 constexpr int kInfo = 6;
 constexpr int kError = 3;
 
@@ -62,7 +66,7 @@ Result<SyslogSettings> parse_settings(const DriverOptions& options) {
     } else if (name == "container-id") {
       id = value;
     } else if (name.starts_with("syslog-tls-")) {
-      return fail(Code::kUnimplemented, cat("log opt '", name, "': syslog over TLS is not built"));
+      return fail(Code::kUnimplemented, cat("log opt '", name, "': ", kNoTls));
     } else if (name != "container-name" && name != "image-name") {
       return fail(Code::kInvalidArgument,
                   cat("unknown log opt '", name, "' for syslog log driver"));
@@ -130,6 +134,7 @@ class Syslog final : public Driver {
 
   void flush() override { socket_.flush(); }
   bool is_full() const override { return socket_.is_full(); }
+  void set_limit(std::size_t bytes) override { socket_.set_limit(bytes); }
   int waiting_fd() const override { return socket_.waiting_fd(); }
   std::uint64_t dropped() const override { return socket_.dropped(); }
 
@@ -169,7 +174,7 @@ Result<LogSocket::Address> parse_syslog_address(std::string_view text) {
     return LogSocket::Address{Kind::kUnixDatagram, std::move(rest), {}};
   }
   if (scheme == "tcp+tls") {
-    return fail(Code::kUnimplemented, cat("syslog-address ", quoted(text), ": TLS is not built"));
+    return fail(Code::kUnimplemented, cat("syslog-address ", quoted(text), ": ", kNoTls));
   }
   if (scheme != "udp" && scheme != "tcp") return bad("unsupported scheme");
   std::string port = "514";

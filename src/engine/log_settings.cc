@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/log_settings.h"
+
+#include <regex.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "base/strings.h"
+#include "logging/driver.h"
+#include "logging/file_drivers.h"
+
+namespace dhow::engine {
+namespace {
+
+// What says which metadata of a container goes with its lines.
+constexpr std::string_view kMetadata[] = {"labels", "labels-regex", "env", "env-regex", "tag"};
+// Of any driver.
+constexpr std::string_view kModes[] = {"mode", "max-buffer-size"};
+constexpr std::string_view kFiles[] = {"max-size", "max-file", "compress"};
+constexpr std::string_view kSyslog[] = {
+    "syslog-address",  "syslog-facility", "syslog-format",         "syslog-tls-ca-cert",
+    "syslog-tls-cert", "syslog-tls-key",  "syslog-tls-skip-verify"};
+constexpr std::string_view kAbsent[] = {"fluentd", "gelf",   "awslogs",
+                                        "gcplogs", "splunk", "etwlogs"};
+
+using Names = std::span<const std::string_view>;
+
+bool is_among(Names names, std::string_view name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+// Docker's words for an option that a driver hasn't.
+std::string unknown_option(std::string_view driver, std::string_view name) {
+  if (driver == "local") return cat("unknown log opt '", name, "' for log driver local");
+  return cat("unknown log opt '", name, "' for ", driver, " log driver");
+}
+
+Status check_names(const LogConfig& config, std::initializer_list<Names> known) {
+  for (const auto& [name, value] : config.config) {
+    bool found = is_among(kModes, name) ||
+                 std::ranges::any_of(known, [&](Names names) { return is_among(names, name); });
+    if (!found) return fail(Code::kInvalidArgument, unknown_option(config.type, name));
+  }
+  return {};
+}
+
+std::string option(const TextMap& options, std::string_view name) {
+  auto found = options.find(std::string(name));
+  return found == options.end() ? std::string() : found->second;
+}
+
+// An extended regular expression (regex(7)); Go's are close to that.
+class Pattern {
+ public:
+  static Result<Pattern> make(std::string_view name, const std::string& text) {
+    Pattern pattern;
+    int error = ::regcomp(&pattern.regex_, text.c_str(), REG_EXTENDED | REG_NOSUB);
+    if (error == 0) {
+      pattern.is_made_ = true;
+      return pattern;
+    }
+    char reason[256] = {};
+    ::regerror(error, &pattern.regex_, reason, sizeof reason);
+    return fail(Code::kInvalidArgument, cat("log opt ", name, " ", quoted(text), ": ", reason));
+  }
+  Pattern(Pattern&& other) noexcept
+      : regex_(other.regex_), is_made_(std::exchange(other.is_made_, false)) {}
+  Pattern(const Pattern&) = delete;
+  Pattern& operator=(const Pattern&) = delete;
+  ~Pattern() {
+    if (is_made_) ::regfree(&regex_);
+  }
+  bool matches(const std::string& text) const {
+    return ::regexec(&regex_, text.c_str(), 0, nullptr, 0) == 0;
+  }
+
+ private:
+  Pattern() = default;
+  regex_t regex_{};
+  bool is_made_ = false;
+};
+
+// Adds those of `all` that the option names, one by one or by a pattern.
+Status add_named(const TextMap& options, std::string_view names, std::string_view pattern,
+                 const TextMap& all, TextMap& out) {
+  const std::string wanted = option(options, names);
+  for (std::string_view name : split(wanted, ',')) {
+    if (auto found = all.find(std::string(name)); found != all.end()) out.insert(*found);
+  }
+  std::string text = option(options, pattern);
+  if (text.empty()) return {};
+  TRY_ASSIGN(Pattern compiled, Pattern::make(pattern, text));
+  for (const auto& entry : all) {
+    if (compiled.matches(entry.first)) out.insert(entry);
+  }
+  return {};
+}
+
+Result<TextMap> extra_attributes(const ContainerRecord& record) {
+  const TextMap& options = record.config.host.log_config.config;
+  TextMap environment;
+  for (const std::string& entry : record.config.config.env) {
+    std::size_t equals = entry.find('=');
+    if (equals == std::string::npos) continue;
+    environment[entry.substr(0, equals)] = entry.substr(equals + 1);
+  }
+  TextMap extra;
+  TRY(add_named(options, "labels", "labels-regex", record.config.config.labels, extra));
+  TRY(add_named(options, "env", "env-regex", environment, extra));
+  return extra;
+}
+
+// What {{.NAME}} in a tag stands for; none: there is no such field.
+std::optional<std::string> tag_field(const ContainerRecord& record, std::string_view name) {
+  if (name == "ID") return record.id.substr(0, 12);
+  if (name == "FullID") return record.id;
+  if (name == "Name") return record.name;
+  if (name == "ImageID") return record.facts.image_id.substr(0, 12);
+  if (name == "ImageFullID") return record.facts.image_id;
+  if (name == "ImageName") return record.config.config.image;
+  if (name == "DaemonName") return "docker";
+  if (name == "Command") {
+    std::string command = record.facts.path;
+    for (const std::string& argument : record.facts.args) command += cat(" ", argument);
+    return command;
+  }
+  if (name == "Hostname") {
+    char host[256] = {};
+    return ::gethostname(host, sizeof host - 1) == 0 ? host : "";
+  }
+  return std::nullopt;
+}
+
+Result<std::string> expand_tag(const ContainerRecord& record, std::string_view text) {
+  std::string out;
+  while (true) {
+    std::size_t begin = text.find("{{");
+    out += text.substr(0, begin);
+    if (begin == std::string_view::npos) return out;
+    std::size_t end = text.find("}}", begin);
+    std::string_view field = text.substr(begin + 2, end - begin - 2);
+    auto value = end != std::string_view::npos && trim(field).starts_with('.')
+                     ? tag_field(record, trim(field).substr(1))
+                     : std::nullopt;
+    if (!value) {
+      return fail(Code::kInvalidArgument,
+                  cat("log opt tag ", quoted(text), ": ", quoted(text.substr(begin)),
+                      " is no field of a container, as {{.Name}}"));
+    }
+    out += *value;
+    text.remove_prefix(end + 2);
+  }
+}
+
+// An object as Go writes it, which is how docker's json-file has it.
+std::string attributes_json(const TextMap& attributes) {
+  std::string json = "{";
+  for (const auto& [name, value] : attributes) {
+    if (json.size() > 1) json += ',';
+    logging::append_json_text(json, name, false);
+    json += ':';
+    logging::append_json_text(json, value, false);
+  }
+  return json + '}';
+}
+
+// As docker makes a journal field of a label: capitals, underscores, and none in front.
+std::string field_name(std::string_view label) {
+  std::string name;
+  for (char c : label) {
+    char upper = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    bool plain = (upper >= 'A' && upper <= 'Z') || (upper >= '0' && upper <= '9');
+    if (plain || !name.empty()) name += plain ? upper : '_';
+  }
+  return name.substr(0, 64);
+}
+
+Status check_values(const LogConfig& config) {
+  logging::DriverOptions options{config.type, {}};
+  if (is_readable_log(config.type)) options.options["path"] = "/log";
+  for (const auto& [name, value] : config.config) {
+    if (!is_among(kMetadata, name)) options.options[name] = value;
+  }
+  return logging::check_driver(options);
+}
+
+}  // namespace
+
+bool is_readable_log(const std::string& driver) {
+  return driver == "json-file" || driver == "local";
+}
+
+Status check_log_config(const LogConfig& config) {
+  if (config.type == "none") return {};
+  if (config.type == "json-file") {
+    TRY(check_names(config, {kFiles, kMetadata}));
+  } else if (config.type == "local") {
+    TRY(check_names(config, {kFiles}));
+  } else if (config.type == "syslog") {
+    TRY(check_names(config, {kSyslog, kMetadata}));
+  } else if (config.type == "journald") {
+    TRY(check_names(config, {kMetadata}));
+  } else if (is_among(kAbsent, config.type)) {
+    return fail(Code::kUnimplemented,
+                cat("logging driver ", quoted(config.type), " is not supported by dhow"));
+  } else {
+    return fail(Code::kInvalidArgument,
+                cat("logger: no log driver named '", config.type, "' is registered"));
+  }
+  for (std::string_view name : {"labels-regex", "env-regex"}) {
+    TRY(Pattern::make(name, option(config.config, name)));
+  }
+  TRY(expand_tag({}, option(config.config, "tag")));
+  return check_values(config);
+}
+
+Result<TextMap> shim_log_options(const ContainerRecord& record, const std::string& path) {
+  const LogConfig& log = record.config.host.log_config;
+  TextMap query = log.config;
+  for (std::string_view name : kMetadata) query.erase(std::string(name));
+  query["driver"] = log.type;
+  if (log.type == "none") return TextMap{{"driver", "none"}};
+  TRY_ASSIGN(TextMap extra, extra_attributes(record));
+  TRY_ASSIGN(std::string tag, expand_tag(record, option(log.config, "tag")));
+  if (is_readable_log(log.type)) {
+    query["path"] = path;
+    if (!tag.empty()) extra["tag"] = tag;
+    if (!extra.empty()) query["attrs"] = attributes_json(extra);
+    return query;
+  }
+  query["container-id"] = record.id;
+  if (!tag.empty()) query["tag"] = tag;
+  if (log.type != "journald") return query;
+  query["container-name"] = record.name;
+  query["image-name"] = record.config.config.image;
+  for (const auto& [name, value] : extra) {
+    if (std::string field = field_name(name); !field.empty()) query["field." + field] = value;
+  }
+  return query;
+}
+
+}  // namespace dhow::engine
