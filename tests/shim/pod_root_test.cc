@@ -2,6 +2,9 @@
 // The containers of a pod share one shim, as containerd's CRI service asks for by annotations.
 #include <signal.h>
 
+#include <cstdio>
+#include <cstdlib>
+
 #include "base/strings.h"
 #include "shim/containerd_fixture.h"
 #include "sys/file_io.h"
@@ -65,6 +68,31 @@ TEST_F(ShimPodTest, NothingIsLeftOfAPodWhoseShimIsKilled) {
   for (pid_t pid : {pod, one}) EXPECT_FALSE(lives(pid));
   for (const char* id : {"pod", "one"}) EXPECT_THAT(traces_of(id), IsEmpty());
   EXPECT_THAT(sockets(), IsEmpty());
+}
+
+// Kilobytes of memory that are a process's own, with its share of what it has with others.
+long pss_of(pid_t pid) {
+  std::string text = read_file(cat("/proc/", pid, "/smaps_rollup")).value_or("");
+  std::size_t at = text.find("\nPss:");
+  return at == std::string::npos ? -1 : std::strtol(text.c_str() + at + 5, nullptr, 10);
+}
+
+TEST_F(ShimPodTest, TenContainersTakeLittleMoreThanOne) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "the sanitizer's memory is not the shim's";
+#endif
+  run_detached("pod", {"sleep", "1000"}, member_flags("sandbox", "pod"));
+  pid_t shim = parent_of(pid_of("pod"));
+  long one = pss_of(shim);
+  for (int i = 1; i < 10; ++i) {
+    run_detached(cat("member", i), {"sleep", "1000"}, member_flags("container", "pod"));
+    EXPECT_EQ(parent_of(pid_of(cat("member", i))), shim);
+  }
+  long ten = pss_of(shim);
+  std::printf("PSS of the shim: %ld KiB with one container, %ld KiB with ten\n", one, ten);
+  EXPECT_GT(one, 0);
+  EXPECT_LE(one, 1536);
+  EXPECT_LE(ten, 2048);
 }
 
 }  // namespace
