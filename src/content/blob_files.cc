@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,10 +32,10 @@ Result<BlobFiles> BlobFiles::open(const std::string& folder) {
   TRY(make_dirs(folder, 0700));
   BlobFiles files;
   TRY_ASSIGN(files.root_, open_at(kCwd, folder, O_RDONLY | O_DIRECTORY));
-  if (::flock(files.root_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return fail_errno(errno, cat("lock ", quoted(folder)));
-    return fail(Code::kUnavailable, cat("the content store ", quoted(folder), " is in use"));
-  }
+  auto lock = ProcessLock::take(files.root_, "lock");
+  if (!lock)
+    return fail(std::move(lock).error().add_context(cat("content store ", quoted(folder))));
+  files.lock_ = std::move(*lock);
   TRY_ASSIGN(Fd blobs, make_folder(files.root_, "blobs", 0700));
   TRY_ASSIGN(files.sha256_, make_folder(blobs, "sha256", 0700));
   TRY_ASSIGN(files.sha512_, make_folder(blobs, "sha512", 0700));

@@ -9,6 +9,7 @@
 #include "base/hasher.h"
 #include "base/result.h"
 #include "sys/fd.h"
+#include "sys/process_lock.h"
 
 namespace dhow::content {
 
@@ -44,6 +45,7 @@ class BlobFiles {
   const Fd& folder_of(const Digest& digest) const;
 
   Fd root_;
+  ProcessLock lock_;
   Fd sha256_;
   Fd sha512_;
   Fd ingests_;

@@ -14,6 +14,7 @@
 #include "snapshot/tree.h"
 #include "sys/file_io.h"
 #include "sys/process.h"
+#include "sys/process_lock.h"
 
 namespace dhow::engine {
 
@@ -66,7 +67,7 @@ struct Engine::Impl {
   explicit Impl(EngineOptions wanted) : options(std::move(wanted)) {}
 
   EngineOptions options;
-  Fd lock;
+  ProcessLock lock;
   std::unique_ptr<metadata::Database> database;
   std::unique_ptr<metadata::LeaseStore> leases;
   std::unique_ptr<content::LocalContentStore> content;
@@ -95,16 +96,14 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
   const EngineOptions& given = impl->options;
   TRY(make_dirs(given.root, 0711));
   TRY(make_dirs(given.state, 0711));
-  TRY_ASSIGN(impl->lock, open_at(kCwd, given.state + "/engine.lock", O_RDWR | O_CREAT, 0600));
-  // Not flock(2): a shim that is on its way to its program when the engine is killed would hold
-  // that a little longer. This one is the process's own.
-  struct flock whole{};
-  whole.l_type = F_WRLCK;
-  whole.l_whence = SEEK_SET;
-  if (::fcntl(impl->lock.get(), F_SETLK, &whole) != 0) {
-    if (errno != EAGAIN && errno != EACCES) return fail_errno(errno, "lock the state folder");
-    return fail(Code::kUnavailable, cat("another engine uses the state folder ", given.state));
+  TRY_ASSIGN(Fd state, open_at(kCwd, given.state, O_RDONLY | O_DIRECTORY));
+  auto lock = ProcessLock::take(state, "engine.lock");
+  if (!lock) {
+    bool taken = lock.error().code() == Code::kUnavailable;
+    return fail(std::move(lock).error().add_context(
+        cat(taken ? "another engine uses" : "lock", " the state folder ", given.state)));
   }
+  impl->lock = std::move(*lock);
   TRY_ASSIGN(impl->database, metadata::Database::open(given.root + "/dhow.db"));
   impl->leases = std::make_unique<metadata::LeaseStore>(*impl->database);
   TRY_ASSIGN(impl->content, content::open_local_store(given.root + "/content", *impl->database));

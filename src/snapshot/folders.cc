@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,10 +47,9 @@ Result<std::unique_ptr<Folders>> Folders::open(const std::string& path) {
   std::unique_ptr<Folders> folders(new Folders);
   folders->path_ = path;
   TRY_ASSIGN(folders->root_, open_at(kCwd, path, O_RDONLY | O_DIRECTORY));
-  if (::flock(folders->root_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return fail_errno(errno, cat("lock ", quoted(path)));
-    return fail(Code::kUnavailable, cat("the snapshots in ", quoted(path), " are in use"));
-  }
+  auto lock = ProcessLock::take(folders->root_, "lock");
+  if (!lock) return fail(std::move(lock).error().add_context(cat("snapshots in ", quoted(path))));
+  folders->lock_ = std::move(*lock);
   TRY_ASSIGN(folders->snapshots_, make_folder(folders->root_, "snapshots", 0711));
   TRY_ASSIGN(folders->new_, make_folder(folders->root_, "new", 0711));
   TRY_ASSIGN(folders->trash_, make_folder(folders->root_, "trash", 0711));

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "sys/fd.h"
+#include "sys/process_lock.h"
 
 namespace dhow::snapshot {
 
@@ -82,6 +83,7 @@ class Folders {
 
   std::string path_;
   Fd root_;
+  ProcessLock lock_;
   Fd snapshots_;
   Fd new_;
   Fd trash_;
