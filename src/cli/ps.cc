@@ -223,11 +223,13 @@ Result<int> run_ps(Session& session, const Arguments& arguments) {
   if (last > 0) call.query.add("limit", cat(last));
   call.query.add_given("filters", filters_text(arguments.list("filter")));
   TRY_ASSIGN(client::Client * client, session.client());
-  TRY_ASSIGN(std::string body, client->call(std::move(call)));
-  TRY_ASSIGN(auto document, oci::JsonDocument::parse(body));
-  std::vector<JsonValue> rows;
-  for (std::size_t i = 0; i < document.root().size(); ++i) rows.push_back(document.root().item(i));
-  TRY_ASSIGN(std::string output, format.render(container_rows(), rows, options));
+  TRY_ASSIGN(client::Exchange exchange, client->open(std::move(call)));
+  std::string rows;
+  TRY(exchange.read_items([&](std::string_view item) -> Status {
+    TRY_ASSIGN(auto document, oci::JsonDocument::parse(item));
+    return format.append(container_rows(), document.root(), options, rows);
+  }));
+  TRY_ASSIGN(std::string output, format.finish(container_rows(), std::move(rows)));
   session.print(output);
   return 0;
 }

@@ -87,17 +87,25 @@ Result<RowFormat> RowFormat::make(std::string_view text, std::string_view defaul
   return RowFormat(std::move(*parsed), table, wants_all);
 }
 
+Status RowFormat::append(const RowKind& kind, oci::JsonValue row, const RowOptions& options,
+                         std::string& body) const {
+  auto done = template_.execute(
+      Value(std::shared_ptr<const Record>(std::make_shared<Row>(kind, row, options))), body);
+  if (!done) return std::unexpected(template_failure(std::move(done).error()));
+  body += '\n';
+  return {};
+}
+
 Result<std::string> RowFormat::render(const RowKind& kind, const std::vector<oci::JsonValue>& rows,
                                       const RowOptions& options) const {
-  std::string text;
   std::string body;
-  for (oci::JsonValue json : rows) {
-    auto done = template_.execute(
-        Value(std::shared_ptr<const Record>(std::make_shared<Row>(kind, json, options))), body);
-    if (!done) return std::unexpected(template_failure(std::move(done).error()));
-    body += '\n';
-  }
+  for (oci::JsonValue row : rows) TRY(append(kind, row, options, body));
+  return finish(kind, std::move(body));
+}
+
+Result<std::string> RowFormat::finish(const RowKind& kind, std::string body) const {
   if (!table_) return body;
+  std::string text;
   // Without rows nobody has noticed a field that there is none of.
   auto headed = template_.execute(headings_of(kind), text, true);
   if (!headed) return std::unexpected(template_failure(std::move(headed).error()));

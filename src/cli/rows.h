@@ -65,7 +65,12 @@ class RowFormat {
   // Whether it is `{{json .}}` or the like: every field is asked for.
   bool wants_all() const { return wants_all_; }
 
+  // Puts one more row to the end of `body`.
+  Status append(const RowKind& kind, oci::JsonValue row, const RowOptions& options,
+                std::string& body) const;
   // All rows, with the headings in a table.
+  Result<std::string> finish(const RowKind& kind, std::string body) const;
+  // Both at once.
   Result<std::string> render(const RowKind& kind, const std::vector<oci::JsonValue>& rows,
                              const RowOptions& options) const;
 

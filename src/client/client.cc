@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/client.h"
 
+#include <array>
+
 #include "base/strings.h"
 #include "oci/json_value.h"
 
@@ -91,6 +93,16 @@ Result<Exchange> Client::open(Call call) {
   TRY_ASSIGN(Exchange exchange, send(std::move(call)));
   TRY(exchange.await_head());
   return exchange;
+}
+
+Status Exchange::read_items(const oci::JsonItems::Take& take) {
+  oci::JsonItems items;
+  std::array<char, std::size_t{32} << 10> buffer;
+  while (true) {
+    TRY_ASSIGN(std::size_t size, read(buffer));
+    if (size == 0) return items.end();
+    TRY(items.feed({buffer.data(), size}, take));
+  }
 }
 
 Result<std::string> Client::call(Call call) {

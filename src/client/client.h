@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "client/http.h"
+#include "oci/json_items.h"
 
 namespace dhow::client {
 
@@ -65,6 +66,8 @@ class Exchange {
   const HttpHead& head() const { return head_; }
   Result<std::size_t> read(std::span<char> buffer) { return connection_->read_body(buffer); }
   Result<std::string> read_all() { return connection_->read_whole_body(); }
+  // The items of a body that is a JSON array, each as soon as it has come.
+  Status read_items(const oci::JsonItems::Take& take);
 
   HttpConnection& connection() { return *connection_; }
 

@@ -122,37 +122,44 @@ Result<ContainerSummary> ContainersImpl::summary_of(
   return one;
 }
 
-Result<std::vector<ContainerSummary>> ContainersImpl::list(const ListOptions& options) const {
-  TRY_ASSIGN(ListFilter filter, ListFilter::parse(
-                                    options.filters,
-                                    [&](const std::string& ref) -> Result<std::int64_t> {
-                                      TRY_ASSIGN(ContainerPtr other, find(ref));
-                                      return other->record()->created;
-                                    },
-                                    [&](const std::string& text) -> std::set<std::string> {
-                                      auto image = find_image(
-                                          {stores_.images.content, stores_.images.images},
-                                          options_.name_space, text);
-                                      if (!image) return {};
-                                      return {image->id().text()};
-                                    }));
+Result<ListFilter> ContainersImpl::parse_filter(const Filters& filters) const {
+  auto created = [&](const std::string& ref) -> Result<std::int64_t> {
+    TRY_ASSIGN(ContainerPtr other, find(ref));
+    return other->record()->created;
+  };
+  auto images = [&](const std::string& text) -> std::set<std::string> {
+    auto image =
+        find_image({stores_.images.content, stores_.images.images}, options_.name_space, text);
+    if (!image) return {};
+    return {image->id().text()};
+  };
+  return ListFilter::parse(filters, created, images);
+}
+
+Status ContainersImpl::for_each(const ListOptions& options,
+                                const std::function<Status(const ContainerSummary&)>& take) const {
+  TRY_ASSIGN(ListFilter filter, parse_filter(options.filters));
   std::vector<RecordPtr> records;
-  for (const ContainerPtr& container : all()) records.push_back(container->record());
+  bool all_phases = options.all || options.limit > 0 || filter.wants_all();
+  for (const ContainerPtr& container : all()) {
+    RecordPtr record = container->record();
+    bool shown = all_phases || record->progress.state.is_running();
+    if (shown && filter.matches(*record)) records.push_back(std::move(record));
+  }
   std::ranges::sort(records, [](const RecordPtr& one, const RecordPtr& other) {
-    return std::pair(one->created, one->id) > std::pair(other->created, other->id);
+    if (one->created != other->created) return one->created > other->created;
+    return one->id > other->id;
   });
-  std::vector<ContainerSummary> result;
+  if (options.limit > 0 && records.size() > static_cast<std::size_t>(options.limit)) {
+    records.resize(static_cast<std::size_t>(options.limit));
+  }
   // Names of images are looked up once each.
   std::map<std::string, std::string> names;
   for (const RecordPtr& record : records) {
-    bool shown = options.all || options.limit > 0 || filter.wants_all() ||
-                 record->progress.state.is_running();
-    if (!shown || !filter.matches(*record)) continue;
-    if (options.limit > 0 && result.size() == static_cast<std::size_t>(options.limit)) break;
     TRY_ASSIGN(ContainerSummary one, summary_of(*record, options.size, names));
-    result.push_back(std::move(one));
+    TRY(take(one));
   }
-  return result;
+  return {};
 }
 
 }  // namespace dhow::engine

@@ -126,7 +126,16 @@ Result<Inspection> Containers::inspect(std::string_view ref, bool size) const {
   return impl_->inspect(ref, size);
 }
 Result<std::vector<ContainerSummary>> Containers::list(const ListOptions& options) const {
-  return impl_->list(options);
+  std::vector<ContainerSummary> all;
+  TRY(for_each(options, [&](const ContainerSummary& one) -> Status {
+    all.push_back(one);
+    return {};
+  }));
+  return all;
+}
+Status Containers::for_each(const ListOptions& options,
+                            const std::function<Status(const ContainerSummary&)>& take) const {
+  return impl_->for_each(options, take);
 }
 Result<std::unique_ptr<Subscription>> Containers::watch(
     std::string_view ref, WaitCondition condition, std::function<void(const WaitAnswer&)> done) {

@@ -64,6 +64,9 @@ class Containers {
   Result<Inspection> inspect(std::string_view ref, bool size = false) const;
   // The newest first.
   Result<std::vector<ContainerSummary>> list(const ListOptions& options) const;
+  // As list(), one after the other; ends with the failure of `take`.
+  Status for_each(const ListOptions& options,
+                  const std::function<Status(const ContainerSummary&)>& take) const;
 
   // Calls `done` once, from a thread of the engine's that must not be blocked for long, when the
   // condition holds; from within this call when it does already. When it returns, no exit that

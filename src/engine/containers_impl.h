@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/container_filter.h"
 #include "engine/container_record.h"
 #include "engine/containers.h"
 #include "engine/engine.h"
@@ -163,7 +164,8 @@ class ContainersImpl {
   Status remove(std::string_view ref, const RemoveOptions& options);
   Result<PruneAnswer> prune(const Filters& filters);
   Result<Inspection> inspect(std::string_view ref, bool size) const;
-  Result<std::vector<ContainerSummary>> list(const ListOptions& options) const;
+  Status for_each(const ListOptions& options,
+                  const std::function<Status(const ContainerSummary&)>& take) const;
   Result<std::unique_ptr<Subscription>> watch(std::string_view ref, WaitCondition condition,
                                               std::function<void(const WaitAnswer&)> done);
   Result<std::unique_ptr<Subscription>> attach(std::string_view ref, const AttachOptions& options,
@@ -358,6 +360,7 @@ class ContainersImpl {
   void settle_probe(const ContainerPtr& container, std::uint64_t run, HealthResult result);
 
   // container_list.cc
+  Result<ListFilter> parse_filter(const Filters& filters) const;
   Result<ContainerSummary> summary_of(const ContainerRecord& record, bool size,
                                       std::map<std::string, std::string>& names) const;
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace dhow::oci {
@@ -39,6 +40,8 @@ class JsonWriter {
   JsonWriter& member_boolean(std::string_view name, bool value) { return key(name).boolean(value); }
 
   const std::string& text() const { return text_; }
+  // The text so far, of which the writer keeps nothing: for answers that are sent in pieces.
+  std::string take_text() { return std::exchange(text_, {}); }
 
  private:
   void before_value();

@@ -61,9 +61,26 @@ void append_number(std::string& out, Number value) {
   out.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
 }
 
+// How many bytes of the beginning stand for themselves.
+std::size_t plain_length(std::string_view text) {
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (at != end) {
+    auto byte = static_cast<unsigned char>(*at);
+    if (byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\') break;
+    ++at;
+  }
+  return static_cast<std::size_t>(at - text.data());
+}
+
 void append_quoted(std::string& out, std::string_view text) {
   out += '"';
-  while (!text.empty()) {
+  while (true) {
+    // Nearly all text is of these, and a list of a thousand containers is a megabyte.
+    std::size_t plain = plain_length(text);
+    out.append(text.data(), plain);
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     std::size_t length = utf8_length(text);
     if (length == 0) {
       out += "\xef\xbf\xbd";

@@ -12,6 +12,9 @@ namespace {
 
 using oci::JsonWriter;
 
+// Bytes: some forty containers.
+constexpr std::size_t kPartOfList = std::size_t{32} << 10;
+
 Status answer_empty(const ExchangePtr& exchange, bool unchanged = false) {
   exchange->respond(Response::empty(unchanged ? 304 : 204));
   return {};
@@ -27,14 +30,28 @@ Status list_containers(const ExchangePtr& exchange, const Match&, const Services
                                             {"ancestor", "before", "expose", "exited", "health",
                                              "id", "is-task", "isolation", "label", "name",
                                              "network", "publish", "since", "status", "volume"}));
-  TRY_ASSIGN(auto containers, services.engine.containers().list(options));
   JsonWriter json;
   json.begin_array();
-  for (const auto& container : containers) {
-    write_container_summary(json, container, exchange->version());
+  // The client reads one part of a long list while the next is made.
+  auto listed = services.engine.containers().for_each(
+      options, [&](const engine::ContainerSummary& container) -> Status {
+        write_container_summary(json, container, exchange->version());
+        if (json.text().size() < kPartOfList) return {};
+        if (!exchange->begun()) exchange->begin(Response::json({}));
+        return exchange->write(json.take_text());
+      });
+  if (!listed && exchange->begun()) {
+    exchange->abort();
+    return {};
   }
+  TRY(std::move(listed));
   json.end_array();
-  exchange->respond(Response::json(json.text() + "\n"));
+  std::string rest = json.take_text() + "\n";
+  if (exchange->begun()) {
+    exchange->end(rest);
+  } else {
+    exchange->respond(Response::json(std::move(rest)));
+  }
   return {};
 }
 
