@@ -47,6 +47,8 @@ void ContainersImpl::handle_exit(const ContainerPtr& container, std::uint64_t ru
   if (exit) last = *exit;
   if (!exit) {
     // The shim died: what is left of it may know more, and has to go.
+    log::warning(cat("container ", container->id,
+                     ": its end was not told by its shim: ", exit.error().message()));
     if (auto cleaned = tasks_->cleanup(key(container->id))) last = *cleaned;
   }
   bool oom = false;

@@ -80,6 +80,9 @@ void ContainersImpl::settle_recovered(const task::Recovered& recovered) {
   ContainerState& state = record.progress.state;
   if (recovered.lost) {
     if (state.has_process()) {
+      log::warning(cat("container ", record.id,
+                       ": its shim has ended without it: taken as ended with ",
+                       recovered.lost->status));
       std::int64_t at = recovered.lost->at.seconds * 1'000'000'000 + recovered.lost->at.nanos;
       settle_exit(container, static_cast<int>(recovered.lost->status),
                   at > 0 ? at : metadata::now(), false);
@@ -124,6 +127,8 @@ void ContainersImpl::settle_row(const ContainerPtr& container) {
   if (container->io_ready || container->removed) return;
   if (state.has_process()) {
     // Neither shim nor bundle: the machine has been off.
+    log::warning(cat("container ", record.id, ": nothing is left of its task: taken as ended with ",
+                     task::kLostStatus));
     settle_exit(container, task::kLostStatus, metadata::now(), false);
     return;
   }

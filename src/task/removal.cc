@@ -68,6 +68,7 @@ Exit LocalTasks::clean_after(const Key& key, const std::optional<Bootstrap>& boo
   Exit exit{kLostStatus, rpc::timestamp_now()};
   auto limit = options_.limits.cleanup;
   std::string program = options_.shim_program;
+  log::info(cat("clean up after the shim of ", key.id, last_words(key)));
   if (bootstrap) {
     std::ignore = kill_shim(*bootstrap, limit);  // it may be gone
     if (!bootstrap->program.empty()) program = bootstrap->program;

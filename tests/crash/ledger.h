@@ -5,6 +5,8 @@
 #include <list>
 #include <string>
 
+#include "base/strings.h"
+
 namespace dhow::crash_test {
 
 // Every container has this volume, and one without a name.
@@ -39,6 +41,13 @@ struct Entry {
   // A wait was cut off: it is asked again.
   bool wait_due = false;
 
+  // For whoever reads of a fault.
+  std::string told() const {
+    return cat(name, " of kind ", static_cast<int>(kind), ", ", starts_answered, " of ",
+               starts_asked, " starts answered, ", lines, " lines",
+               end_asked ? ", its end was asked for" : "", paused ? ", paused" : "",
+               wait_due ? ", waited for" : "");
+  }
   bool restarts() const {
     return kind == Kind::kAlways || kind == Kind::kUnlessStopped || kind == Kind::kOnFailure;
   }

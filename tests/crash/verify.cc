@@ -119,7 +119,7 @@ class Comparison {
     if (told.phase == "created" && entry.starts_answered > 0) say(entry.id, "has not been started");
     if (told.phase == "exited") {
       if (!entry.may_exit(told.code)) {
-        say(entry.id, cat("has ended with ", told.code, ", not ", entry.code));
+        say(entry.id, cat("has ended with ", told.code, ", not ", entry.code, ": ", entry.told()));
       }
       bool back = entry.kind == Kind::kAlways ||
                   (entry.restarts() && !entry.end_asked && entry.starts_asked > 0);
