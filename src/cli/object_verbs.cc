@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "cli/container_calls.h"
+#include "cli/network_pools.h"
 #include "cli/output_verbs.h"
 #include "cli/tables.h"
 #include "cli/units.h"
@@ -189,30 +190,6 @@ Result<int> run_volume_create(Session& session, const Arguments& arguments) {
   return 0;
 }
 
-// One pool for each --subnet, with the gateway and range that are of the same number in their
-// lists.
-Status write_ipam(const Arguments& arguments, oci::JsonWriter& json) {
-  auto subnets = arguments.list("subnet");
-  auto ranges = arguments.list("ip-range");
-  auto gateways = arguments.list("gateway");
-  if (gateways.size() > subnets.size() || ranges.size() > subnets.size()) {
-    return fail(Code::kInvalidArgument,
-                "every --ip-range or --gateway must have a corresponding --subnet");
-  }
-  json.key("IPAM").begin_object().member("Driver", arguments.string("ipam-driver", "default"));
-  write_map(json, "Options", arguments.list("ipam-opt"));
-  json.key("Config").begin_array();
-  for (std::size_t i = 0; i < subnets.size(); ++i) {
-    json.begin_object().member("Subnet", subnets[i]);
-    if (i < ranges.size()) json.member("IPRange", ranges[i]);
-    if (i < gateways.size()) json.member("Gateway", gateways[i]);
-    if (i == 0) write_map(json, "AuxiliaryAddresses", arguments.list("aux-address"));
-    json.end_object();
-  }
-  json.end_array().end_object();
-  return {};
-}
-
 Result<int> run_network_create(Session& session, const Arguments& arguments) {
   TRY_ASSIGN(client::Client * client, session.client());
   oci::JsonWriter json;
@@ -235,7 +212,7 @@ Result<int> run_network_create(Session& session, const Arguments& arguments) {
   }
   write_map(json, "Options", arguments.list("opt"));
   write_map(json, "Labels", arguments.list("label"));
-  TRY(write_ipam(arguments, json));
+  TRY(write_pools(arguments, json));
   json.end_object();
   TRY_ASSIGN(std::string answer,
              client->call({.method = "POST", .path = "/networks/create", .body = json.text()}));

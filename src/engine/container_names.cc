@@ -57,12 +57,15 @@ std::string ContainersImpl::neighbour_lines(const std::string& id) const {
       auto neighbour = find(other.container);
       if (!neighbour || other.container == id) continue;
       RecordPtr record = (*neighbour)->record();
-      text += cat(other.address.text(), "\t", record->name);
+      std::string names = record->name;
       const auto& endpoints = record->config.networking.endpoints;
       if (auto config = endpoints.find(network->name); config != endpoints.end()) {
-        for (const std::string& alias : config->second.aliases) text += cat(" ", alias);
+        for (const std::string& alias : config->second.aliases) names += cat(" ", alias);
       }
-      text += cat(" ", short_id(other.container), kMark, "\n");
+      names += cat(" ", short_id(other.container));
+      for (const network::Ip& address : other.addresses()) {
+        text += cat(address.text(), "\t", names, kMark, "\n");
+      }
     }
   }
   return text;

@@ -70,21 +70,25 @@ Result<Join> join_of(const NetworkRecord& record, const EndpointConfig& config,
   auto name = config.driver_opts.find("com.docker.network.endpoint.ifname");
   if (name != config.driver_opts.end()) join.inside = name->second;
   if (!config.ipam_config) return join;
-  if (!config.ipam_config->ipv6_address.empty()) {
-    return fail(Code::kUnimplemented, "IPAMConfig.IPv6Address: networks have no IPv6 yet");
-  }
   const std::string& text = config.ipam_config->ipv4_address;
-  if (text.empty()) return join;
-  join.address = network::parse_ip4(text);
-  if (!join.address) {
+  const std::string& text6 = config.ipam_config->ipv6_address;
+  if (text.empty() && text6.empty()) return join;
+  if (!text.empty()) join.address = network::parse_ip4(text);
+  if (!text6.empty()) join.address6 = network::parse_ip6(text6);
+  if (!text.empty() && !join.address) {
     return wrong_network(cat("invalid endpoint settings: invalid IPv4 address: ", text));
+  }
+  if (!text6.empty() && !join.address6) {
+    return wrong_network(cat("invalid endpoint settings: invalid IPv6 address: ", text6));
   }
   if (record.is_default()) {
     return wrong_network(
         "invalid config for network bridge: invalid endpoint settings: user specified IP address "
         "is supported on user defined networks only");
   }
-  if (record.chosen) {
+  bool is_chosen = (join.address && record.v4 && record.v4->chosen) ||
+                   (join.address6 && record.v6 && record.v6->chosen);
+  if (is_chosen) {
     return wrong_network(cat("invalid config for network ", record.name,
                              ": invalid endpoint settings: user specified IP address is supported "
                              "only when connecting to networks with user configured subnets"));
@@ -99,15 +103,8 @@ Result<PortWish> wish_of(const std::string& port, const PortBinding& binding) {
   if (!range) return wrong_network(cat("invalid port specification: ", quoted(binding.host_port)));
   PortWish wish{parsed->second, parsed->first, {}, range->first, range->second};
   if (binding.host_ip.empty()) return wish;
-  auto address = network::parse_ip4(binding.host_ip);
-  if (!address) {
-    if (binding.host_ip.find(':') != std::string::npos) {
-      return fail(Code::kUnimplemented, cat("PortBindings: the host address ", binding.host_ip,
-                                            ": networks have no IPv6 yet"));
-    }
-    return wrong_network(cat("invalid IP address: ", binding.host_ip));
-  }
-  wish.host = *address;
+  wish.host = network::parse_ip(binding.host_ip);
+  if (!wish.host) return wrong_network(cat("invalid IP address: ", binding.host_ip));
   return wish;
 }
 
@@ -238,9 +235,16 @@ std::vector<NetworkStatus> ContainersImpl::network_statuses(const ContainerRecor
     if (endpoint != endpoints.end()) {
       status.network_id = network.id;
       status.endpoint_id = endpoint->id;
-      status.gateway = network.internal ? "" : network.gateway.text();
-      status.address = endpoint->address.text();
-      status.prefix_length = network.subnet.bits;
+      if (network.v4) {
+        status.gateway = network.internal ? "" : network.v4->gateway.text();
+        status.address = endpoint->address.text();
+        status.prefix_length = network.v4->subnet.bits;
+      }
+      if (network.v6) {
+        status.gateway6 = network.internal ? "" : network.v6->gateway.text();
+        status.address6 = endpoint->address6.text();
+        status.prefix_length6 = network.v6->subnet.bits;
+      }
       status.mac = endpoint->mac;
       status.is_gateway = endpoint->is_gateway;
     } else if (!network.has_addresses() && runs) {
@@ -286,11 +290,13 @@ std::string ContainersImpl::hosts_text(const ContainerRecord& record) const {
     if (address.starts_with('[') && address.ends_with(']')) {
       address = address.substr(1, address.size() - 2);
     }
+    std::string name = entry.substr(0, colon);
     if (address == "host-gateway" && has_networks()) {
       auto network = stores_.networks->find("bridge");
-      if (network) address = network->gateway.text();
+      if (network && network->v6) text += cat(network->v6->gateway.text(), "\t", name, "\n");
+      if (network && network->v4) address = network->v4->gateway.text();
     }
-    text += cat(address, "\t", entry.substr(0, colon), "\n");
+    text += cat(address, "\t", name, "\n");
   }
   if (stores_.networks == nullptr) return text;
   const ContainerConfig& config = record.config.config;
@@ -299,7 +305,9 @@ std::string ContainersImpl::hosts_text(const ContainerRecord& record) const {
     names = cat(config.hostname, ".", config.domainname, " ", config.hostname);
   }
   for (const Endpoint& endpoint : stores_.networks->endpoints_of_container(record.id)) {
-    text += cat(endpoint.address.text(), "\t", names, "\n");
+    for (const network::Ip& address : endpoint.addresses()) {
+      text += cat(address.text(), "\t", names, "\n");
+    }
   }
   return text + neighbour_lines(record.id);
 }
@@ -327,6 +335,17 @@ Status ContainersImpl::settle_networks() const {
   return {};
 }
 
+// The process may have ended by now, and its number may be another's: it is the container's if the
+// container's shim, whose child it is, says afterwards that it has not ended.
+Result<Fd> ContainersImpl::network_space(const ContainerRecord& record) const {
+  std::int64_t pid = record.progress.state.pid;
+  TRY_ASSIGN(Fd space, open_at(kCwd, cat("/proc/", pid, "/ns/net"), O_RDONLY));
+  TRY_ASSIGN(rpc::task::StateResponse state, tasks_->state(key(record.id)));
+  bool has_ended = state.status == rpc::task::ProcessStatus::kStopped;
+  if (state.pid == pid && !has_ended) return space;
+  return fail(Code::kFailedPrecondition, cat("container ", record.id, " is not running"));
+}
+
 // What a connect or disconnect has written down before a death, and not done.
 Status ContainersImpl::finish_connecting(const ContainerRecord& record) const {
   std::string mode = network_mode(record.config.host);
@@ -338,16 +357,18 @@ Status ContainersImpl::finish_connecting(const ContainerRecord& record) const {
   for (const Endpoint& endpoint : endpoints) {
     bool is_wanted = std::ranges::any_of(
         wishes, [&](const auto& wish) { return wish.first.id == endpoint.network; });
-    if (!is_wanted) TRY(stores_.networks->disconnect(record.id, endpoint.network));
+    if (is_wanted) continue;
+    TRY_ASSIGN(Fd space, network_space(record));
+    TRY(stores_.networks->disconnect(record.id, endpoint.network, space));
   }
   for (const auto& [network, config] : wishes) {
     bool is_there = std::ranges::any_of(
         endpoints, [&, &id = network.id](const Endpoint& one) { return one.network == id; });
     if (is_there) continue;
     TRY_ASSIGN(Join join, join_of(network, config, {}));
-    TRY_ASSIGN(Fd space,
-               open_at(kCwd, cat("/proc/", record.progress.state.pid, "/ns/net"), O_RDONLY));
-    TRY(stores_.networks->connect(record.id, record.name, join, space));
+    TRY_ASSIGN(Fd space, network_space(record));
+    TRY_ASSIGN(std::vector<PortWish> ports, port_wishes(record.config));
+    TRY(stores_.networks->connect(record.id, record.name, join, ports, space));
   }
   return {};
 }
@@ -386,8 +407,12 @@ Status ContainersImpl::connect(std::string_view ref, std::string_view network,
   }));
   container->set_record(std::make_shared<const ContainerRecord>(record));
   if (!state.has_process()) return {};
-  TRY_ASSIGN(Fd space, open_at(kCwd, cat("/proc/", state.pid, "/ns/net"), O_RDONLY));
-  auto joined = stores_.networks->connect(record.id, record.name, join, space);
+  auto joined = [&]() -> Status {
+    TRY_ASSIGN(Fd space, network_space(record));
+    TRY_ASSIGN(std::vector<PortWish> ports, port_wishes(record.config));
+    TRY(stores_.networks->connect(record.id, record.name, join, ports, space));
+    return {};
+  }();
   if (!joined) {
     record.config.networking.endpoints.erase(wanted.name);
     record.config.host.network_mode = mode;
@@ -438,7 +463,8 @@ Status ContainersImpl::disconnect(std::string_view ref, std::string_view network
   }));
   container->set_record(std::make_shared<const ContainerRecord>(record));
   if (!record.progress.state.has_process()) return {};
-  TRY(stores_.networks->disconnect(record.id, unwanted.id));
+  TRY_ASSIGN(Fd space, network_space(record));
+  TRY(stores_.networks->disconnect(record.id, unwanted.id, space));
   TRY(write_files(record));
   tell_neighbours({unwanted.id});
   for (Event& event : events) std::ignore = stores_.events.publish(std::move(event));

@@ -71,6 +71,9 @@ struct NetworkStatus {
   std::string gateway;
   std::string address;
   int prefix_length = 0;
+  std::string gateway6;
+  std::string address6;
+  int prefix_length6 = 0;
   std::string mac;
   std::vector<std::string> dns_names;
   bool is_gateway = false;

@@ -30,6 +30,23 @@ std::string find_builtin_images() {
   return ::access(folder.c_str(), R_OK) == 0 ? folder : std::string();
 }
 
+Status read_pools(const EngineOptions& given, network::NetworksOptions& options) {
+  for (const EngineOptions::AddressPool& pool : given.address_pools) {
+    auto base = network::parse_subnet4(pool.base);
+    auto base6 = network::parse_subnet6(pool.base);
+    if (base && pool.size >= base->bits && pool.size <= network::kSmallestSubnet4) {
+      options.pools.push_back({*base, static_cast<int>(pool.size)});
+    } else if (base6 && pool.size >= base6->bits && pool.size <= network::kSmallestSubnet6) {
+      options.pools6.push_back({*base6, static_cast<int>(pool.size)});
+    } else {
+      return fail(Code::kInvalidArgument,
+                  cat("default-address-pools: base ", quoted(pool.base), " and size ", pool.size,
+                      ": not a subnet and the length of those in it"));
+    }
+  }
+  return {};
+}
+
 // Names on the host: short ones for the engine of the machine, for another its folder's.
 Result<network::NetworksOptions> networks_options(const EngineOptions& given) {
   network::NetworksOptions options;
@@ -45,15 +62,12 @@ Result<network::NetworksOptions> networks_options(const EngineOptions& given) {
                   : own.empty()                 ? "dhow"
                                                 : "dhow-" + own;
   options.address = given.bridge_address;
-  for (const EngineOptions::AddressPool& pool : given.address_pools) {
-    auto base = network::parse_subnet4(pool.base);
-    if (!base || pool.size < base->bits || pool.size > 30) {
-      return fail(Code::kInvalidArgument,
-                  cat("default-address-pools: base ", quoted(pool.base), " and size ", pool.size,
-                      ": not a subnet and the length of those in it"));
-    }
-    options.pools.push_back({*base, static_cast<int>(pool.size)});
-  }
+  options.ipv6 = given.ipv6;
+  options.subnet6 = given.bridge_subnet6;
+  // The same with each start, and another on each machine.
+  constexpr std::size_t kShort = 64;
+  options.host_id = trim(read_file("/etc/machine-id", kShort).value_or(given.root));
+  TRY(read_pools(given, options));
   // In a user namespace the machine's own network is out of reach.
   TRY_ASSIGN(bool is_users_own, in_user_namespace());
   options.usable = !is_users_own && ::geteuid() == 0;

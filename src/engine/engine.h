@@ -57,12 +57,15 @@ struct EngineOptions {
   // an engine with another state folder than the default one come from that folder's path.
   std::string bridge;          // interface of the default network; "": "dhow0"
   std::string bridge_address;  // "172.17.0.1/16"; "": one that is free
+  bool ipv6 = false;           // the default network has it
+  std::string bridge_subnet6;  // "fd00:17::/64"; "": one that is free
   std::string firewall_table;  // of nf_tables; "": "dhow"
   struct AddressPool {
     std::string base;  // "10.0.0.0/8"
     std::int64_t size = 24;
   };
-  std::vector<AddressPool> address_pools;  // empty: docker's, in subnets of 254 addresses
+  // Without one of a family: docker's, in subnets of 254 addresses; a /48 that is the host's own.
+  std::vector<AddressPool> address_pools;
 };
 
 // The stores of one data folder and the use cases on them. What it opens, it recovers: containers

@@ -138,6 +138,27 @@ TEST_F(DatabaseTest, NewerSchemaIsLeftAlone) {
   EXPECT_THAT(opened.error().message(), HasSubstr("has version 9999 of the schema"));
 }
 
+// Version 5 gave endpoints of networks a second address.
+TEST_F(DatabaseTest, EndpointsOfAnOlderSchemaStay) {
+  run({"DROP TABLE endpoint",
+       "CREATE TABLE endpoint (network TEXT NOT NULL REFERENCES network (id),"
+       " container TEXT NOT NULL, address INTEGER NOT NULL, config TEXT NOT NULL,"
+       " PRIMARY KEY (network, container), UNIQUE (network, address)) WITHOUT ROWID",
+       "INSERT INTO network VALUES ('n', 'moby', 'mine', 1, '{}')",
+       "INSERT INTO endpoint VALUES ('n', 'c', 7, '{}')", "PRAGMA user_version = 4"});
+  reopen();
+  EXPECT_EQ(number("SELECT address FROM endpoint WHERE container = 'c' AND address6 IS NULL"), 7);
+  // Addresses are unique in their network, and there may be none of a family.
+  run({"INSERT INTO endpoint VALUES ('n', 'd', NULL, 'fd00::2', '{}')",
+       "INSERT INTO endpoint VALUES ('n', 'e', NULL, 'fd00::3', '{}')"});
+  auto twice = database_->write([](Transaction& t) -> Status {
+    TRY(t.run("INSERT INTO endpoint VALUES ('n', 'f', NULL, 'fd00::3', '{}')"));
+    return {};
+  });
+  ASSERT_FALSE(twice.has_value());
+  EXPECT_EQ(twice.error().code(), Code::kAlreadyExists);
+}
+
 TEST_F(DatabaseTest, FileThatIsNoDatabaseIsLeftAlone) {
   std::string other = folder_ + "/other.db";
   std::ofstream(other) << std::string(4096, 'x');

@@ -1,11 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "network/address.h"
 
+#include <arpa/inet.h>
 #include <vector>
 
+#include "base/hasher.h"
 #include "base/strings.h"
 
 namespace dhow::network {
+namespace {
+
+std::string mac_text(std::string_view digits) {
+  std::string out = "02:42";
+  for (std::size_t i = 0; i < digits.size(); i += 2) out += cat(":", digits.substr(i, 2));
+  return out;
+}
+
+// Both parts of "ADDRESS/BITS".
+template <typename Parse>
+auto parse_with_bits(std::string_view text, Parse parse, int most)
+    -> std::optional<std::pair<typename decltype(parse(text))::value_type, int>> {
+  std::size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  auto address = parse(text.substr(0, slash));
+  auto bits = parse_number<int>(text.substr(slash + 1));
+  if (!address || !bits || *bits < 0 || *bits > most) return std::nullopt;
+  return std::pair(*address, *bits);
+}
+
+std::uint64_t ones(int count) {
+  if (count <= 0) return 0;
+  return count >= 64 ? ~std::uint64_t{0} : ~std::uint64_t{0} << (64 - count);
+}
+
+}  // namespace
 
 std::string Ip4::text() const {
   return cat(value >> 24, ".", value >> 16 & 255, ".", value >> 8 & 255, ".", value & 255);
@@ -40,12 +68,9 @@ Subnet4 Address4::subnet() const {
 }
 
 std::optional<Address4> parse_address4(std::string_view text) {
-  std::size_t slash = text.find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  auto address = parse_ip4(text.substr(0, slash));
-  auto bits = parse_number<int>(text.substr(slash + 1));
-  if (!address || !bits || *bits < 0 || *bits > 32) return std::nullopt;
-  return Address4{*address, *bits};
+  auto parts = parse_with_bits(text, parse_ip4, 32);
+  if (!parts) return std::nullopt;
+  return Address4{parts->first, parts->second};
 }
 
 std::optional<Subnet4> parse_subnet4(std::string_view text) {
@@ -54,11 +79,75 @@ std::optional<Subnet4> parse_subnet4(std::string_view text) {
   return address->subnet();
 }
 
-std::string mac_of(Ip4 address) {
-  std::string digits = hex_text(address.bytes());
-  std::string out = "02:42";
-  for (std::size_t i = 0; i < digits.size(); i += 2) out += cat(":", digits.substr(i, 2));
+std::string Ip6::bytes() const {
+  std::string out;
+  for (std::uint64_t half : {high, low}) {
+    for (int shift = 56; shift >= 0; shift -= 8) {
+      out.push_back(static_cast<char>(half >> shift & 255));
+    }
+  }
   return out;
+}
+
+std::string Ip6::text() const {
+  char out[INET6_ADDRSTRLEN];
+  std::string address = bytes();
+  return ::inet_ntop(AF_INET6, address.data(), out, sizeof out);
+}
+
+std::optional<Ip6> parse_ip6(std::string_view text) {
+  unsigned char bytes[16];
+  // inet_pton would read no further than a NUL.
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;
+  if (::inet_pton(AF_INET6, std::string(text).c_str(), bytes) != 1) return std::nullopt;
+  Ip6 out;
+  for (std::size_t i = 0; i < 8; ++i) {
+    out.high = out.high << 8 | bytes[i];
+    out.low = out.low << 8 | bytes[i + 8];
+  }
+  constexpr std::uint64_t kMapped = 0xffff;
+  if (out.high == 0 && out.low >> 32 == kMapped) return std::nullopt;
+  return out;
+}
+
+std::string Subnet6::text() const { return cat(base.text(), "/", bits); }
+
+Ip6 Subnet6::mask() const { return {ones(bits), ones(bits - 64)}; }
+
+Subnet6 Address6::subnet() const {
+  Subnet6 out{address, bits};
+  out.base.high &= out.mask().high;
+  out.base.low &= out.mask().low;
+  return out;
+}
+
+std::optional<Address6> parse_address6(std::string_view text) {
+  auto parts = parse_with_bits(text, parse_ip6, 128);
+  if (!parts) return std::nullopt;
+  return Address6{parts->first, parts->second};
+}
+
+std::optional<Subnet6> parse_subnet6(std::string_view text) {
+  auto address = parse_address6(text);
+  if (!address) return std::nullopt;
+  return address->subnet();
+}
+
+std::string Ip::with_port(std::uint16_t port) const {
+  return is_v6 ? cat("[", text(), "]:", port) : cat(text(), ":", port);
+}
+
+std::optional<Ip> parse_ip(std::string_view text) {
+  if (auto address = parse_ip4(text)) return *address;
+  if (auto address = parse_ip6(text)) return *address;
+  return std::nullopt;
+}
+
+std::string mac_of(Ip4 address) { return mac_text(hex_text(address.bytes())); }
+
+std::string mac_of(Ip6 address) {
+  constexpr std::size_t kDigits = 8;
+  return mac_text(digest_of(address.bytes()).hex().substr(0, kDigits));
 }
 
 std::optional<std::string> parse_mac(std::string_view text) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "network/address_pool.h"
+#include "network/local_networks.h"
 #include "network/ports.h"
 
 namespace dhow::network {
@@ -36,7 +37,32 @@ TEST(AddressTest, SubnetsOverlap) {
   EXPECT_EQ(subnet("10.2.0.0/16").last().text(), "10.2.255.255");
 }
 
+TEST(AddressTest, AddressesOfIpv6AreReadAndWritten) {
+  EXPECT_EQ(parse_ip6("FD00:0:0::a")->text(), "fd00::a");
+  EXPECT_EQ(parse_ip6("fd00::1:2")->bytes(), std::string("\xfd\0\0\0\0\0\0\0\0\0\0\0\0\1\0\2", 16));
+  EXPECT_TRUE(parse_ip6("fe80::1")->is_link_local());
+  EXPECT_FALSE(parse_ip6("fd00::1")->is_link_local());
+  EXPECT_EQ(parse_ip6("fd00::ffff:ffff:ffff:ffff")->next().text(), "fd00:0:0:1::");
+  for (std::string_view text : {"", "fd00", "fd00:::1", "10.0.0.1", "fe80::1%eth0",
+                                "::ffff:10.0.0.1", "[fd00::1]", "1:2:3:4:5:6:7:8:9"}) {
+    EXPECT_FALSE(parse_ip6(text).has_value()) << text;
+  }
+  EXPECT_EQ(parse_subnet6("fd00:1:2:3:4::1/66")->text(), "fd00:1:2:3::/66");
+  EXPECT_EQ(parse_subnet6("fd00::/64")->last().text(), "fd00::ffff:ffff:ffff:ffff");
+  EXPECT_EQ(parse_subnet6("fd00::7/127")->last().text(), "fd00::7");
+  for (std::string_view text : {"fd00::1", "fd00::1/129", "fd00::1/", "10.0.0.0/8"}) {
+    EXPECT_FALSE(parse_subnet6(text).has_value()) << text;
+  }
+  EXPECT_TRUE(parse_subnet6("fd00::/48")->overlaps(*parse_subnet6("fd00:0:0:9::/64")));
+  EXPECT_FALSE(parse_subnet6("fd00::/64")->overlaps(*parse_subnet6("fd00:0:0:9::/64")));
+  EXPECT_EQ(parse_ip("fd00::1")->with_port(80), "[fd00::1]:80");
+  EXPECT_EQ(parse_ip("10.0.0.1")->with_port(80), "10.0.0.1:80");
+  EXPECT_FALSE(parse_ip("x").has_value());
+}
+
 TEST(AddressTest, MacAddressesAreOfTheAddress) {
+  EXPECT_NE(mac_of(*parse_ip6("fd00::1")), mac_of(*parse_ip6("fd00::1:0:0:1")));
+
   EXPECT_EQ(mac_of(*parse_ip4("172.17.0.2")), "02:42:ac:11:00:02");
   EXPECT_EQ(parse_mac("02:42:AC:11:00:02")->size(), 6U);
   for (std::string_view text :
@@ -86,6 +112,38 @@ TEST(AddressPoolTest, SubnetsThatAreInUseAreLeftAlone) {
   used.push_back(subnet("10.0.0.0/16"));
   EXPECT_EQ(free_subnet(pools, used)->text(), "10.9.0.0/24");
   used.push_back(subnet("0.0.0.0/1"));
+  EXPECT_FALSE(free_subnet(pools, used).has_value());
+}
+
+TEST(AddressPoolTest, GivesAddressesOfIpv6) {
+  AddressPool6 pool(*parse_subnet6("fd00::/64"), *parse_subnet6("fd00::/64"));
+  EXPECT_TRUE(pool.take(*parse_ip6("fd00::1")));
+  EXPECT_EQ(pool.take()->text(), "fd00::2");
+  EXPECT_TRUE(pool.take_of_range(*parse_ip6("fd00::3")));
+  EXPECT_FALSE(pool.take_of_range(*parse_ip6("fd00::3")));
+  EXPECT_FALSE(pool.take_of_range(*parse_ip6("fd00:0:0:1::3")));
+  EXPECT_EQ(pool.take()->text(), "fd00::4");
+  // The one of any router is nobody's, the last one is.
+  EXPECT_FALSE(pool.take(*parse_ip6("fd00::")));
+  EXPECT_TRUE(pool.take(*parse_ip6("fd00::ffff:ffff:ffff:ffff")));
+  AddressPool6 small(*parse_subnet6("fd00::8/126"), *parse_subnet6("fd00::8/126"));
+  EXPECT_EQ(small.take()->text(), "fd00::9");
+  EXPECT_EQ(small.take()->text(), "fd00::a");
+  EXPECT_EQ(small.take()->text(), "fd00::b");
+  EXPECT_FALSE(small.take().has_value());
+  small.give_back(*parse_ip6("fd00::a"));
+  EXPECT_EQ(small.take()->text(), "fd00::a");
+}
+
+TEST(AddressPoolTest, SubnetsOfIpv6AreLeftAlone) {
+  // As moby makes it: the last 40 bits of the first eight bytes of SHA-256.
+  std::vector<SubnetPool6> pools = default_pools6("machine");
+  EXPECT_EQ(pools.front().base.text(), "fd35:b7f9:cb13::/48");
+  std::vector<Subnet6> used = {*parse_subnet6("fd35:b7f9:cb13::/63")};
+  EXPECT_EQ(free_subnet(pools, used)->text(), "fd35:b7f9:cb13:2::/64");
+  used.push_back(*parse_subnet6("fd35:b7f9:cb13:2::5/128"));
+  EXPECT_EQ(free_subnet(pools, used)->text(), "fd35:b7f9:cb13:3::/64");
+  used.push_back(*parse_subnet6("fd00::/8"));
   EXPECT_FALSE(free_subnet(pools, used).has_value());
 }
 

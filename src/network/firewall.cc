@@ -2,9 +2,11 @@
 #include "network/firewall.h"
 
 #include <cerrno>
+#include <map>
 #include <set>
 
 #include "base/strings.h"
+#include "network/record.h"
 
 namespace dhow::network {
 namespace {
@@ -17,6 +19,7 @@ using enum nft::Rule::Name;
 // Types of nft(8): what it shows the elements as. Those of a key of several parts stand beside one
 // another in six bits each.
 constexpr std::uint32_t kAddressType = 7;
+constexpr std::uint32_t kAddressType6 = 8;
 constexpr std::uint32_t kProtocolType = 12;
 constexpr std::uint32_t kPortType = 13;
 constexpr std::uint32_t kNameType = 41;
@@ -29,6 +32,11 @@ constexpr std::string_view kInternal = "internal";
 constexpr std::string_view kSelf = "to_itself";
 constexpr std::string_view kPorts = "ports_of_address";
 constexpr std::string_view kAnyPorts = "ports";
+// The same of IPv6.
+constexpr std::string_view kMasqueraded6 = "masqueraded6";
+constexpr std::string_view kSelf6 = "to_itself6";
+constexpr std::string_view kPorts6 = "ports6_of_address";
+constexpr std::string_view kAnyPorts6 = "ports6";
 
 void append_padded(std::string& key, std::string_view bytes) {
   key += bytes;
@@ -49,41 +57,56 @@ Element element_of(const FirewallPort& port) {
   return element;
 }
 
-// Calls `each` with each set that has something, and its elements.
-template <typename Each>
-void with_elements(const std::vector<FirewallBridge>& bridges,
-                   const std::vector<FirewallPort>& ports, Each each) {
-  std::vector<Element> names;
-  std::vector<Element> pairs;
-  std::vector<Element> masqueraded;
-  std::vector<Element> internal;
+// By the name of the set.
+using Elements = std::map<std::string_view, std::vector<Element>>;
+
+void collect(const std::vector<FirewallBridge>& bridges, Elements& out) {
   for (const FirewallBridge& bridge : bridges) {
     std::string key = nft::name_key(bridge.name);
-    names.push_back({key, {}});
-    pairs.push_back({key + key, {}});
-    if (bridge.masquerade && !bridge.internal) masqueraded.push_back({key, {}});
-    if (bridge.internal) internal.push_back({key, {}});
-  }
-  std::vector<Element> of_address;
-  std::vector<Element> any;
-  std::vector<Element> own;
-  std::set<Ip4> targets;
-  for (const FirewallPort& port : ports) {
-    if (targets.insert(port.target).second) {
-      own.push_back({port.target.bytes() + port.target.bytes(), {}});
+    out[kBridges].push_back({key, {}});
+    out[kSame].push_back({key + key, {}});
+    if (bridge.internal) {
+      out[kInternal].push_back({key, {}});
+      continue;
     }
-    (port.host.is_any() ? any : of_address).push_back(element_of(port));
-  }
-  for (const auto& [set, elements] :
-       {std::pair(kBridges, &names), std::pair(kSame, &pairs),
-        std::pair(kMasqueraded, &masqueraded), std::pair(kInternal, &internal),
-        std::pair(kSelf, &own), std::pair(kPorts, &of_address), std::pair(kAnyPorts, &any)}) {
-    if (!elements->empty()) each(set, *elements);
+    if (bridge.masquerade) out[kMasqueraded].push_back({key, {}});
+    if (bridge.masquerade6) out[kMasqueraded6].push_back({key, {}});
   }
 }
 
+void collect(const std::vector<FirewallPort>& ports, Elements& out) {
+  std::set<Ip> targets;
+  for (const FirewallPort& port : ports) {
+    bool is_v6 = port.target.is_v6;
+    if (targets.insert(port.target).second) {
+      std::string key = port.target.bytes();
+      out[is_v6 ? kSelf6 : kSelf].push_back({key + key, {}});
+    }
+    if (port.host.is_any()) {
+      out[is_v6 ? kAnyPorts6 : kAnyPorts].push_back(element_of(port));
+    } else {
+      out[is_v6 ? kPorts6 : kPorts].push_back(element_of(port));
+    }
+  }
+}
+
+template <typename Things>
+Elements elements_of(const Things& things) {
+  Elements out;
+  collect(things, out);
+  return out;
+}
+
+void add_all(Batch& batch, const Elements& elements) {
+  for (const auto& [set, some] : elements) batch.add_elements(set, some);
+}
+
+void remove_all_of(Batch& batch, const Elements& elements) {
+  for (const auto& [set, some] : elements) batch.remove_elements(set, some);
+}
+
 void add_sets(Batch& batch) {
-  for (std::string_view name : {kBridges, kMasqueraded, kInternal}) {
+  for (std::string_view name : {kBridges, kMasqueraded, kMasqueraded6, kInternal}) {
     batch.add_set({.name = std::string(name),
                    .key_type = kNameType,
                    .key_size = kNameSize,
@@ -92,33 +115,46 @@ void add_sets(Batch& batch) {
   batch.add_set({.name = std::string(kSame),
                  .key_type = kNameType << 6 | kNameType,
                  .key_size = 2 * kNameSize});
-  batch.add_set(
-      {.name = std::string(kSelf), .key_type = kAddressType << 6 | kAddressType, .key_size = 8});
-  constexpr std::uint32_t kTarget = kAddressType << 6 | kPortType;
-  batch.add_set({.name = std::string(kPorts),
-                 .key_type = kAddressType << 12 | kProtocolType << 6 | kPortType,
-                 .key_size = 12,
-                 .data_type = kTarget,
-                 .data_size = 8});
-  batch.add_set({.name = std::string(kAnyPorts),
-                 .key_type = kProtocolType << 6 | kPortType,
-                 .key_size = 8,
-                 .data_type = kTarget,
-                 .data_size = 8});
+  for (bool is_v6 : {false, true}) {
+    const std::uint32_t type = is_v6 ? kAddressType6 : kAddressType;
+    const std::uint32_t size = is_v6 ? 16 : 4;
+    const std::uint32_t target = type << 6 | kPortType;
+    batch.add_set({.name = std::string(is_v6 ? kSelf6 : kSelf),
+                   .key_type = type << 6 | type,
+                   .key_size = 2 * size});
+    batch.add_set({.name = std::string(is_v6 ? kPorts6 : kPorts),
+                   .key_type = type << 12 | kProtocolType << 6 | kPortType,
+                   .key_size = size + 8,
+                   .data_type = target,
+                   .data_size = size + 4});
+    batch.add_set({.name = std::string(is_v6 ? kAnyPorts6 : kAnyPorts),
+                   .key_type = kProtocolType << 6 | kPortType,
+                   .key_size = 8,
+                   .data_type = target,
+                   .data_size = size + 4});
+  }
 }
 
 void add_redirections(Batch& batch) {
   for (const char* chain : {"prerouting", "output"}) {
     batch.add_rule(Rule(chain).ip4().dnat_by_address(kPorts));
     batch.add_rule(Rule(chain).ip4().to_this_host().dnat_by_port(kAnyPorts));
+    // There is no route_localnet in IPv6: what came back to ::1 by a bridge would be dropped.
+    batch.add_rule(Rule(chain).ip6().not_to_loopback6().dnat_by_address(kPorts6));
+    batch.add_rule(Rule(chain).ip6().not_to_loopback6().to_this_host().dnat_by_port(kAnyPorts6));
   }
 }
 
-void add_forwarding(Batch& batch, bool guards) {
+void add_forwarding(Batch& batch, const FirewallState& state) {
   batch.add_rule(Rule("forward").established().accept());
   batch.add_rule(Rule("forward").name_in(kOutgoing, kBridges).jump("to_container"));
   batch.add_rule(Rule("forward").name_in(kIncoming, kInternal).drop());
-  if (guards) batch.add_rule(Rule("forward").name_in(kIncoming, kBridges, true).drop());
+  if (state.guards_forwarding) {
+    batch.add_rule(Rule("forward").ip4().name_in(kIncoming, kBridges, true).drop());
+  }
+  if (state.guards_forwarding6) {
+    batch.add_rule(Rule("forward").ip6().name_in(kIncoming, kBridges, true).drop());
+  }
   batch.add_rule(Rule("to_container").names_in(kSame).accept());
   batch.add_rule(Rule("to_container").name_in(kIncoming, kInternal).drop());
   batch.add_rule(Rule("to_container").name_in(kOutgoing, kInternal).drop());
@@ -132,9 +168,15 @@ void add_masquerading(Batch& batch) {
   // then answers pass here, and only what a container sends to itself would be refused by it.
   batch.add_rule(Rule("postrouting").names_in(kSame).redirected().masquerade());
   batch.add_rule(Rule("postrouting").ip4().addresses_in(kSelf).redirected().masquerade());
+  batch.add_rule(Rule("postrouting").ip6().addresses_in(kSelf6).redirected().masquerade());
   batch.add_rule(Rule("postrouting")
                      .ip4()
                      .name_in(kIncoming, kMasqueraded)
+                     .name_in(kOutgoing, kBridges, true)
+                     .masquerade());
+  batch.add_rule(Rule("postrouting")
+                     .ip6()
+                     .name_in(kIncoming, kMasqueraded6)
                      .name_in(kOutgoing, kBridges, true)
                      .masquerade());
   batch.add_rule(
@@ -142,6 +184,16 @@ void add_masquerading(Batch& batch) {
 }
 
 }  // namespace
+
+std::vector<FirewallPort> firewall_ports(const Endpoint& endpoint) {
+  std::vector<FirewallPort> ports;
+  for (const PublishedPort& port : endpoint.ports) {
+    Ip target = port.host.is_v6 ? Ip(endpoint.address6) : Ip(endpoint.address);
+    ports.push_back(
+        {port.host, protocol_number(port.protocol), port.host_port, target, port.container_port});
+  }
+  return ports;
+}
 
 Status Firewall::change(Batch batch) {
   std::lock_guard lock(mutex_);
@@ -153,33 +205,33 @@ Status Firewall::change(Batch batch) {
 
 Status Firewall::add_bridge(const FirewallBridge& bridge) {
   Batch batch(table_);
-  with_elements({bridge}, {}, [&](std::string_view set, const auto& elements) {
-    batch.add_elements(set, elements);
-  });
+  add_all(batch, elements_of(std::vector{bridge}));
   return change(std::move(batch));
 }
 
 Status Firewall::remove_bridge(const FirewallBridge& bridge) {
   Batch batch(table_);
-  with_elements({bridge}, {}, [&](std::string_view set, const auto& elements) {
-    batch.remove_elements(set, elements);
-  });
+  remove_all_of(batch, elements_of(std::vector{bridge}));
   return change(std::move(batch));
 }
 
 Status Firewall::add_ports(const std::vector<FirewallPort>& ports) {
   Batch batch(table_);
-  with_elements({}, ports, [&](std::string_view set, const auto& elements) {
-    batch.add_elements(set, elements);
-  });
+  add_all(batch, elements_of(ports));
   return change(std::move(batch));
 }
 
 Status Firewall::remove_ports(const std::vector<FirewallPort>& ports) {
   Batch batch(table_);
-  with_elements({}, ports, [&](std::string_view set, const auto& elements) {
-    batch.remove_elements(set, elements);
-  });
+  remove_all_of(batch, elements_of(ports));
+  return change(std::move(batch));
+}
+
+Status Firewall::move_ports(const std::vector<FirewallPort>& from,
+                            const std::vector<FirewallPort>& to) {
+  Batch batch(table_);
+  remove_all_of(batch, elements_of(from));
+  add_all(batch, elements_of(to));
   return change(std::move(batch));
 }
 
@@ -208,11 +260,12 @@ Status Firewall::rebuild_locked() {
   // Bridges route 127.0.0.0/8 (route_localnet), for answers to the host alone.
   batch.add_rule(Rule("raw_prerouting").name_in(kIncoming, kBridges).ip4().to_loopback().drop());
   add_redirections(batch);
-  add_forwarding(batch, state.guards_forwarding);
+  add_forwarding(batch, state);
   add_masquerading(batch);
-  with_elements(state.bridges, state.ports, [&](std::string_view set, const auto& elements) {
-    batch.add_elements(set, elements);
-  });
+  Elements elements;
+  collect(state.bridges, elements);
+  collect(state.ports, elements);
+  add_all(batch, elements);
   TRY_CONTEXT(batch.commit(), cat("make the firewall table ", quoted(table_)));
   return {};
 }

@@ -15,24 +15,34 @@ namespace dhow::network {
 
 struct FirewallBridge {
   std::string name;
-  bool masquerade = true;  // what leaves gets the host's address
-  bool internal = false;   // nothing leaves, and nothing comes in
+  // What leaves gets the host's address.
+  bool masquerade = true;
+  bool masquerade6 = false;
+  bool internal = false;  // nothing leaves, and nothing comes in
 };
 
+// Both addresses are of one family.
 struct FirewallPort {
-  Ip4 host;                   // 0.0.0.0: every address of the host
+  Ip host;                    // 0.0.0.0 or ::: every address of the host
   std::uint8_t protocol = 6;  // IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
   std::uint16_t host_port = 0;
-  Ip4 target;
+  Ip target;
   std::uint16_t target_port = 0;
+  bool operator==(const FirewallPort&) const = default;
 };
+
+// What the published ports of an endpoint are to the firewall.
+struct Endpoint;
+std::vector<FirewallPort> firewall_ports(const Endpoint& endpoint);
 
 // All that the table is to hold.
 struct FirewallState {
   std::vector<FirewallBridge> bridges;
   std::vector<FirewallPort> ports;
-  // Forwarding was off before us: what is neither from nor to a container stays unforwarded.
+  // Forwarding was off before us, for IPv4 or IPv6: what is neither from nor to a container stays
+  // unforwarded.
   bool guards_forwarding = false;
+  bool guards_forwarding6 = false;
 };
 
 // The table of nf_tables that is ours alone (docs/networks.md has its rules). Rules are made once;
@@ -50,6 +60,8 @@ class Firewall {
   Status remove_bridge(const FirewallBridge& bridge);
   Status add_ports(const std::vector<FirewallPort>& ports);
   Status remove_ports(const std::vector<FirewallPort>& ports);
+  // Both in one transaction.
+  Status move_ports(const std::vector<FirewallPort>& from, const std::vector<FirewallPort>& to);
   // Makes the table anew.
   Status rebuild();
   // Takes the table away; none is success.

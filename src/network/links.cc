@@ -27,26 +27,34 @@ NetlinkRequest link_request(std::uint16_t type, unsigned flags, int index, unsig
   return request;
 }
 
-NetlinkRequest address_request(int index, const Address4& address) {
+NetlinkRequest address_request(int index, const Address& address) {
   NetlinkRequest request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
   struct ifaddrmsg header{};
-  header.ifa_family = AF_INET;
+  header.ifa_family = address.address.is_v6 ? AF_INET6 : AF_INET;
   header.ifa_prefixlen = static_cast<unsigned char>(address.bits);
+  header.ifa_flags = address.address.is_v6 ? IFA_F_NODAD : 0;
   header.ifa_scope = RT_SCOPE_UNIVERSE;
   header.ifa_index = static_cast<unsigned>(index);
   request.header(header);
   request.attribute(IFA_LOCAL, address.address.bytes());
   request.attribute(IFA_ADDRESS, address.address.bytes());
-  if (address.bits < 31) request.attribute(IFA_BROADCAST, address.subnet().last().bytes());
+  if (!address.address.is_v6 && address.bits < 31) {
+    Address4 whole{address.address.v4, address.bits};
+    request.attribute(IFA_BROADCAST, whole.subnet().last().bytes());
+  }
   return request;
 }
 
-Ip4 read_address(std::string_view bytes) {
-  Ip4 out;
-  for (char byte : bytes.substr(0, 4)) {
-    out.value = out.value << 8 | static_cast<unsigned char>(byte);
+// Four bytes or sixteen.
+std::optional<Ip> read_address(std::string_view bytes) {
+  if (bytes.size() != 4 && bytes.size() != 16) return std::nullopt;
+  Ip6 out;
+  for (char byte : bytes) {
+    out.high = out.high << 8 | out.low >> 56;
+    out.low = out.low << 8 | static_cast<unsigned char>(byte);
   }
-  return out;
+  if (bytes.size() == 16) return out;
+  return Ip4{static_cast<std::uint32_t>(out.low)};
 }
 
 }  // namespace
@@ -122,22 +130,28 @@ Status Links::make_veth(const VethPlan& plan, FdRef space) {
   TRY_CONTEXT(socket_.execute(std::move(request)),
               cat("make the interfaces ", quoted(plan.outside), " and ", quoted(plan.inside)));
   if (!plan.isolated && !plan.hairpin) return {};
+  return set_port(plan.outside, plan.isolated, plan.hairpin);
+}
+
+Status Links::set_hairpin(std::string_view name) { return set_port(name, false, true); }
+
+Status Links::set_port(std::string_view name, bool isolated, bool hairpin) {
   NetlinkRequest port = link_request(RTM_NEWLINK, 0, 0, 0);
-  port.attribute_text(IFLA_IFNAME, plan.outside);
+  port.attribute_text(IFLA_IFNAME, name);
   std::size_t of_port = port.begin_nested(IFLA_LINKINFO);
   port.attribute_text(IFLA_INFO_SLAVE_KIND, "bridge");
   std::size_t slave = port.begin_nested(IFLA_INFO_SLAVE_DATA);
   constexpr char kOn = 1;
-  if (plan.isolated) port.attribute(IFLA_BRPORT_ISOLATED, {&kOn, 1});
-  if (plan.hairpin) port.attribute(IFLA_BRPORT_MODE, {&kOn, 1});
+  if (isolated) port.attribute(IFLA_BRPORT_ISOLATED, {&kOn, 1});
+  if (hairpin) port.attribute(IFLA_BRPORT_MODE, {&kOn, 1});
   port.end_nested(slave);
   port.end_nested(of_port);
   TRY_CONTEXT(socket_.execute(std::move(port)),
-              cat("set up the port ", quoted(plan.outside), " of the bridge"));
+              cat("set up the port ", quoted(name), " of the bridge"));
   return {};
 }
 
-Status Links::add_address(int index, const Address4& address) {
+Status Links::add_address(int index, const Address& address) {
   TRY_CONTEXT(socket_.execute(address_request(index, address)),
               cat("add the address ", address.address.text()));
   return {};
@@ -149,19 +163,23 @@ Status Links::set_up(int index) {
   return {};
 }
 
-Status Links::add_address_and_set_up(int index, const Address4& address) {
+Status Links::add_addresses_and_set_up(int index, const std::vector<Address>& addresses) {
   std::vector<NetlinkRequest> requests;
-  requests.push_back(address_request(index, address));
+  std::vector<std::string> texts;
+  for (const Address& address : addresses) {
+    requests.push_back(address_request(index, address));
+    texts.push_back(address.address.text());
+  }
   requests.push_back(link_request(RTM_NEWLINK, 0, index, IFF_UP));
   TRY_CONTEXT(socket_.transact(std::move(requests)),
-              cat("bring an interface up with the address ", address.address.text()));
+              cat("bring an interface up with the addresses ", join(texts, ", ")));
   return {};
 }
 
-Status Links::add_default_route(int index, Ip4 gateway) {
-  NetlinkRequest request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+Status Links::set_default_route(int index, const Ip& gateway) {
+  NetlinkRequest request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
   struct rtmsg header{};
-  header.rtm_family = AF_INET;
+  header.rtm_family = gateway.is_v6 ? AF_INET6 : AF_INET;
   header.rtm_table = RT_TABLE_MAIN;
   header.rtm_protocol = RTPROT_BOOT;
   header.rtm_scope = RT_SCOPE_UNIVERSE;
@@ -193,40 +211,52 @@ Status Links::execute_unless_gone(NetlinkRequest request, const std::string& wha
   return fail(std::move(done).error().add_context(what));
 }
 
-Result<std::vector<Subnet4>> Links::routes() {
+Result<std::vector<Address>> Links::route_targets(int family) {
   NetlinkRequest request(RTM_GETROUTE, 0);
   struct rtmsg wanted{};
-  wanted.rtm_family = AF_INET;
+  wanted.rtm_family = static_cast<unsigned char>(family);
   request.header(wanted);
   TRY_ASSIGN(std::vector<NetlinkMessage> answer, socket_.dump(request));
-  std::vector<Subnet4> result;
+  std::vector<Address> result;
   for (const NetlinkMessage& message : answer) {
     auto header = message.header<struct rtmsg>();
-    if (message.type != RTM_NEWROUTE || !header || header->rtm_family != AF_INET) continue;
+    if (message.type != RTM_NEWROUTE || !header || header->rtm_family != family) continue;
     if (header->rtm_table != RT_TABLE_MAIN || header->rtm_dst_len == 0) continue;
     auto target = message.attribute(sizeof *header, RTA_DST);
-    if (target && target->size() == 4) {
-      result.push_back({read_address(*target), static_cast<int>(header->rtm_dst_len)});
-    }
+    auto address = target ? read_address(*target) : std::nullopt;
+    if (address) result.emplace_back(*address, header->rtm_dst_len);
   }
   return result;
 }
 
-Result<std::vector<Address4>> Links::addresses(int index) {
+Result<std::vector<Subnet4>> Links::routes() {
+  TRY_ASSIGN(std::vector<Address> targets, route_targets(AF_INET));
+  std::vector<Subnet4> result;
+  for (const Address& target : targets) result.push_back({target.address.v4, target.bits});
+  return result;
+}
+
+Result<std::vector<Subnet6>> Links::routes6() {
+  TRY_ASSIGN(std::vector<Address> targets, route_targets(AF_INET6));
+  std::vector<Subnet6> result;
+  for (const Address& target : targets) result.push_back({target.address.v6, target.bits});
+  return result;
+}
+
+Result<std::vector<Address>> Links::addresses(int index) {
   NetlinkRequest request(RTM_GETADDR, 0);
-  struct ifaddrmsg wanted{};
-  wanted.ifa_family = AF_INET;
-  request.header(wanted);
+  request.header(ifaddrmsg{});
   TRY_ASSIGN(std::vector<NetlinkMessage> answer, socket_.dump(request));
-  std::vector<Address4> result;
+  std::vector<Address> result;
   for (const NetlinkMessage& message : answer) {
     auto header = message.header<struct ifaddrmsg>();
     if (message.type != RTM_NEWADDR || !header) continue;
     if (header->ifa_index != static_cast<unsigned>(index)) continue;
+    // IPv4 has both when there is a peer, IPv6 the latter alone.
     auto local = message.attribute(sizeof *header, IFA_LOCAL);
-    if (local && local->size() == 4) {
-      result.push_back({read_address(*local), static_cast<int>(header->ifa_prefixlen)});
-    }
+    if (!local) local = message.attribute(sizeof *header, IFA_ADDRESS);
+    auto address = local ? read_address(*local) : std::nullopt;
+    if (address) result.emplace_back(*address, header->ifa_prefixlen);
   }
   return result;
 }

@@ -46,23 +46,31 @@ class Links {
   Status make_bridge(std::string_view name, std::string_view mac, std::uint32_t mtu);
   // Makes both ends with everything that can be said at once; both are down.
   Status make_veth(const VethPlan& plan, FdRef space);
-  Status add_address(int index, const Address4& address);
+  // One of IPv6 can be used at once: nobody else is asked whether he has it (RFC 4862, 5.4).
+  Status add_address(int index, const Address& address);
   Status set_up(int index);
-  // In one message: the address, and the interface up.
-  Status add_address_and_set_up(int index, const Address4& address);
-  Status add_default_route(int index, Ip4 gateway);
+  // In one message: the addresses, and the interface up.
+  Status add_addresses_and_set_up(int index, const std::vector<Address>& addresses);
+  // In the place of the one that there is.
+  Status set_default_route(int index, const Ip& gateway);
+  // Frames may go back to where they are from, by this port of a bridge.
+  Status set_hairpin(std::string_view name);
   // Nothing passes between it and the others of its bridge from then on. None is success.
   Status leave_bridge(std::string_view name);
   // None is success.
   Status remove(std::string_view name);
   // Where the routes of the main table lead, but for the default one.
   Result<std::vector<Subnet4>> routes();
+  Result<std::vector<Subnet6>> routes6();
   // The addresses of an interface.
-  Result<std::vector<Address4>> addresses(int index);
+  Result<std::vector<Address>> addresses(int index);
 
  private:
   explicit Links(NetlinkSocket socket) : socket_(std::move(socket)) {}
 
+  // Targets and lengths of the routes of a family (AF_INET, AF_INET6).
+  Result<std::vector<Address>> route_targets(int family);
+  Status set_port(std::string_view name, bool isolated, bool hairpin);
   // That there is no such interface is success.
   Status execute_unless_gone(NetlinkRequest request, const std::string& what);
 

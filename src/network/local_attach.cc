@@ -2,6 +2,7 @@
 // Containers in networks.
 #include <algorithm>
 #include <cerrno>
+#include <tuple>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -37,13 +38,36 @@ Result<Fd> open_name_space(FdRef given, std::optional<Links>& there) {
   return Fd();
 }
 
-std::vector<FirewallPort> firewall_ports(const Endpoint& endpoint) {
-  std::vector<FirewallPort> ports;
-  for (const PublishedPort& port : endpoint.ports) {
-    ports.push_back({port.host, protocol_number(port.protocol), port.host_port, endpoint.address,
-                     port.container_port});
+// An interface with addresses of IPv6. Its own of the link can be used at once as well.
+Status allow_six(FdRef space, const std::string& interface) {
+  return run_in_name_space(space, [&]() -> Status {
+    std::string folder = cat("/proc/sys/net/ipv6/conf/", interface, "/");
+    TRY(write_existing(folder + "accept_dad", "0"));
+    TRY(write_existing(folder + "accept_ra", "0"));
+    return write_existing(folder + "disable_ipv6", "0");
+  });
+}
+
+// The address that is asked for, or one that is free.
+template <typename Net>
+auto take_address(BasicAddressPool<Net>& pool, const Net& subnet,
+                  const std::optional<decltype(Net::base)>& wanted, const NetworkRecord& network,
+                  std::string_view family) -> Result<decltype(Net::base)> {
+  if (!wanted) {
+    if (auto address = pool.take()) return *address;
+    return fail(Code::kResourceExhausted,
+                cat("no available ", family, " addresses on this network's address pools: ",
+                    network.name, " (", network.id, ")"));
   }
-  return ports;
+  if (!subnet.contains(*wanted)) {
+    return fail(Code::kInvalidArgument,
+                cat("invalid endpoint settings: no configured subnet contains IP address ",
+                    wanted->text()));
+  }
+  if (!pool.take(*wanted)) {
+    return fail(Code::kPermissionDenied, cat("Address already in use: ", wanted->text()));
+  }
+  return *wanted;
 }
 
 }  // namespace
@@ -68,27 +92,43 @@ Result<Endpoint> LocalNetworks::plan(const std::string& container, const std::st
   std::string prefix = network.record.text_option("com.docker.network.container_iface_prefix");
   endpoint.inside =
       !wanted.inside.empty() ? wanted.inside : cat(prefix.empty() ? "eth" : prefix, number);
-  if (wanted.address) {
-    if (!network.record.subnet.contains(*wanted.address)) {
-      return fail(Code::kInvalidArgument,
-                  cat("invalid endpoint settings: no configured subnet contains IP address ",
-                      wanted.address->text()));
-    }
-    if (!network.pool.take(*wanted.address)) {
-      return fail(Code::kPermissionDenied, cat("Address already in use: ", wanted.address->text()));
-    }
-    endpoint.address = *wanted.address;
-  } else {
-    auto address = network.pool.take();
-    if (!address) {
-      return fail(Code::kResourceExhausted,
-                  cat("no available IPv4 addresses on this network's address pools: ",
-                      network.record.name, " (", network.record.id, ")"));
-    }
-    endpoint.address = *address;
-  }
-  endpoint.mac = wanted.mac.empty() ? mac_of(endpoint.address) : lower_text(wanted.mac);
+  endpoint.priority = wanted.priority;
+  TRY(plan_addresses(network, wanted, endpoint));
+  std::string mac =
+      endpoint.address.is_any() ? mac_of(endpoint.address6) : mac_of(endpoint.address);
+  endpoint.mac = wanted.mac.empty() ? mac : lower_text(wanted.mac);
   return endpoint;
+}
+
+Status LocalNetworks::plan_addresses(Network& network, const Join& wanted, Endpoint& endpoint) {
+  const auto& [four, six] = std::tie(network.record.v4, network.record.v6);
+  if ((wanted.address && !four) || (wanted.address6 && !six)) {
+    return fail(Code::kInvalidArgument,
+                cat("invalid endpoint settings: no configured subnet contains IP address ",
+                    wanted.address ? wanted.address->text() : wanted.address6->text()));
+  }
+  if (four) {
+    TRY_ASSIGN(endpoint.address,
+               take_address(network.pool, four->subnet, wanted.address, network.record, "IPv4"));
+  }
+  if (!six) return {};
+  // The same number in both families where it is free: neighbours that remember an address are
+  // right about a new container with it, whose address of the link layer is of that of IPv4.
+  if (four && !wanted.address6) {
+    Ip6 same = six->subnet.base;
+    same.low += endpoint.address.value - four->subnet.base.value;
+    if (same.low >= six->subnet.base.low && network.pool6.take_of_range(same)) {
+      endpoint.address6 = same;
+      return {};
+    }
+  }
+  auto taken = take_address(network.pool6, six->subnet, wanted.address6, network.record, "IPv6");
+  if (!taken) {
+    network.pool.give_back(endpoint.address);
+    return fail(std::move(taken).error());
+  }
+  endpoint.address6 = *taken;
+  return {};
 }
 
 Status LocalNetworks::add_rows(const std::vector<Endpoint>& endpoints) {
@@ -119,10 +159,14 @@ Status LocalNetworks::wire(const Endpoint& endpoint, FdRef space, Links& here, L
   TRY(here.make_veth(plan, space));
   TRY_ASSIGN(std::optional<LinkInfo> link, there.find(endpoint.inside));
   if (!link) return fail(Code::kUnavailable, cat("the interface ", endpoint.inside, " went away"));
-  TRY(there.add_address_and_set_up(link->index, {endpoint.address, record.subnet.bits}));
-  if (endpoint.is_gateway && !record.internal) {
-    TRY(there.add_default_route(link->index, record.gateway));
+  std::vector<Address> addresses;
+  if (record.v4) addresses.emplace_back(endpoint.address, record.v4->subnet.bits);
+  if (record.v6) {
+    TRY_CONTEXT(allow_six(space, endpoint.inside), cat("set up the interface ", endpoint.inside));
+    addresses.emplace_back(endpoint.address6, record.v6->subnet.bits);
   }
+  TRY(there.add_addresses_and_set_up(link->index, addresses));
+  TRY(set_routes(endpoint, there));
   // Last: for settle(), an end that is up says that all is done.
   TRY_ASSIGN(std::optional<LinkInfo> outer, here.find(endpoint.outside));
   if (!outer)
@@ -138,8 +182,6 @@ Status LocalNetworks::publish(const Endpoint& endpoint) {
   return {};
 }
 
-// The network that the default route leads to: of those with a way out the one with the highest
-// priority, else the first in the order of names, as docker has it.
 Result<Attachment> LocalNetworks::attach(const AttachRequest& request) {
   Attachment result;
   Cleanup undo([&] {
@@ -149,37 +191,25 @@ Result<Attachment> LocalNetworks::attach(const AttachRequest& request) {
   });
   // A former run is settled before the next one; this is for what could not be taken away then.
   detach(request.container);
-  const Join* gateway = nullptr;
-  std::size_t gateway_at = 0;
-  std::string gateway_name;
+  TRY(attach_all(request, result));
+  undo.dismiss();
+  return result;
+}
+
+// What is in `result` when it fails is to be undone.
+Status LocalNetworks::attach_all(const AttachRequest& request, Attachment& result) {
   for (std::size_t i = 0; i < request.joins.size(); ++i) {
     const Join& join = request.joins[i];
-    TRY_ASSIGN(NetworkRecord record, by_id(join.network));
-    if (!record.internal && (gateway == nullptr || join.priority > gateway->priority ||
-                             (join.priority == gateway->priority && record.name < gateway_name))) {
-      gateway = &join;
-      gateway_at = i;
-      gateway_name = record.name;
-    }
     // The default network's subnet may change with the making of its bridge.
     TRY_ASSIGN(Links links, Links::open());
     TRY(ensure_bridge(links, join.network));
     TRY_ASSIGN(Endpoint endpoint, plan(request.container, request.name, join, i));
     result.endpoints.push_back(std::move(endpoint));
   }
-  if (gateway != nullptr) {
-    Endpoint& endpoint = result.endpoints[gateway_at];
-    endpoint.is_gateway = true;
-    std::lock_guard lock(mutex_);
-    auto ports = ports_.take(request.container, request.ports);
-    if (!ports) {
-      return fail(
-          std::move(ports).error().add_context(cat("driver failed programming external "
-                                                   "connectivity on endpoint ",
-                                                   request.name, " (", endpoint.id, ")")));
-    }
-    endpoint.ports = std::move(*ports);
-  }
+  TRY(elect(result.endpoints));
+  TRY_ASSIGN(std::vector<PublishedPort> ports,
+             take_ports(request.container, request.ports, result.endpoints));
+  deal(ports, result.endpoints);
   TRY(add_rows(result.endpoints));
   {
     std::lock_guard lock(mutex_);
@@ -194,8 +224,7 @@ Result<Attachment> LocalNetworks::attach(const AttachRequest& request) {
     TRY(wire(endpoint, space, here, *there));
     TRY(publish(endpoint));
   }
-  undo.dismiss();
-  return result;
+  return {};
 }
 
 // First from the truth, then from the kernel, then the rows; the addresses last.
@@ -216,7 +245,7 @@ void LocalNetworks::unwire(const std::vector<Endpoint>& endpoints, Gone gone) {
   auto links = Links::open();
   std::vector<std::string> interfaces;
   for (const Endpoint& endpoint : endpoints) {
-    warn(firewall_.remove_ports(firewall_ports(endpoint)));
+    if (!endpoint.ports.empty()) warn(firewall_.remove_ports(firewall_ports(endpoint)));
     if (gone == Gone::kNow) {
       if (links) warn(links->remove(endpoint.outside));
       continue;
@@ -237,8 +266,11 @@ void LocalNetworks::unwire(const std::vector<Endpoint>& endpoints, Gone gone) {
   std::lock_guard lock(mutex_);
   for (const Endpoint& endpoint : endpoints) {
     auto found = networks_.find(endpoint.network);
-    if (found != networks_.end()) found->second.pool.give_back(endpoint.address);
-    if (!endpoint.ports.empty()) ports_.give_back(container);
+    if (found != networks_.end()) {
+      found->second.pool.give_back(endpoint.address);
+      found->second.pool6.give_back(endpoint.address6);
+    }
+    ports_.give_back(container, endpoint.ports);
   }
   std::erase_if(wired_[container], is_one);
   if (wired_[container].empty()) wired_.erase(container);
@@ -249,14 +281,13 @@ void LocalNetworks::detach(const std::string& container) {
 }
 
 Result<Endpoint> LocalNetworks::connect(const std::string& container, const std::string& name,
-                                        const Join& wanted, FdRef space) {
+                                        const Join& wanted, const std::vector<PortWish>& ports,
+                                        FdRef space) {
   TRY_ASSIGN(Links here, Links::open());
   TRY(ensure_bridge(here, wanted.network));
   std::set<std::string> names;
-  bool has_gateway = false;
   for (const Endpoint& other : endpoints_of_container(container)) {
     names.insert(other.inside);
-    has_gateway = has_gateway || other.is_gateway;
     if (other.network == wanted.network) {
       return fail(Code::kPermissionDenied,
                   cat("endpoint with name ", name, " already exists in network ", wanted.network));
@@ -265,10 +296,10 @@ Result<Endpoint> LocalNetworks::connect(const std::string& container, const std:
   std::size_t number = 0;
   while (names.contains(cat("eth", number))) ++number;
   TRY_ASSIGN(Endpoint endpoint, plan(container, name, wanted, number));
-  endpoint.is_gateway = !has_gateway;
-  std::vector<Endpoint> all = {endpoint};
-  Cleanup undo([&] { unwire(all, Gone::kNow); });
-  TRY(add_rows(all));
+  Cleanup undo([&] {
+    if (!disconnect(container, wanted.network, space)) unwire({endpoint}, Gone::kNow);
+  });
+  TRY(add_rows({endpoint}));
   {
     std::lock_guard lock(mutex_);
     wired_[container].push_back({endpoint, false});
@@ -279,18 +310,30 @@ Result<Endpoint> LocalNetworks::connect(const std::string& container, const std:
     return {};
   }));
   TRY(wire(endpoint, space, here, *there));
+  TRY(move_gateways(container, {}, ports, space));
   undo.dismiss();
+  for (const Endpoint& one : endpoints_of_container(container)) {
+    if (one.id == endpoint.id) return one;
+  }
   return endpoint;
 }
 
-Status LocalNetworks::disconnect(const std::string& container, const std::string& network) {
-  for (const Endpoint& endpoint : endpoints_of_container(container)) {
-    if (endpoint.network != network) continue;
-    unwire({endpoint}, Gone::kNow);
-    return {};
+Status LocalNetworks::disconnect(const std::string& container, const std::string& network,
+                                 FdRef space) {
+  auto find = [&]() -> std::optional<Endpoint> {
+    for (const Endpoint& endpoint : endpoints_of_container(container)) {
+      if (endpoint.network == network) return endpoint;
+    }
+    return std::nullopt;
+  };
+  if (!find()) {
+    return fail(Code::kNotFound,
+                cat("container ", container, " is not connected to network ", network));
   }
-  return fail(Code::kNotFound,
-              cat("container ", container, " is not connected to network ", network));
+  auto moved = move_gateways(container, network, {}, space);
+  // Without the ports that others carry now.
+  if (auto endpoint = find()) unwire({*endpoint}, Gone::kNow);
+  return moved;
 }
 
 void LocalNetworks::settle(const std::set<std::string>& running) {

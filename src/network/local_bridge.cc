@@ -13,23 +13,64 @@
 namespace dhow::network {
 namespace {
 
-constexpr const char* kForwarding = "/proc/sys/net/ipv4/ip_forward";
+// What the kernel has of a family.
+struct Forwarding {
+  const char* sysctl;
+  // Beside the state: forwarding is off again after the next boot as well.
+  const char* mark;
+};
+constexpr Forwarding kForwarding4{"/proc/sys/net/ipv4/ip_forward", "/forwarding-by-dhow"};
+constexpr Forwarding kForwarding6{"/proc/sys/net/ipv6/conf/all/forwarding", "/forwarding6-by-dhow"};
+constexpr const char* kConfigurations6 = "/proc/sys/net/ipv6/conf";
 
 FirewallBridge firewall_bridge(const NetworkRecord& record) {
-  return {record.bridge, record.option("com.docker.network.bridge.enable_ip_masquerade", true),
-          record.internal};
+  bool masquerade = record.option("com.docker.network.bridge.enable_ip_masquerade", true);
+  return {record.bridge, masquerade && record.v4, masquerade && record.v6, record.internal};
 }
 
-// Beside the state: forwarding is off again after the next boot as well.
-std::string forwarding_mark(const NetworksOptions& options) {
-  return options.state + "/forwarding-by-dhow";
+bool has_mark(const NetworksOptions& options, const Forwarding& forwarding) {
+  return open_at(kCwd, options.state + forwarding.mark, O_RDONLY).has_value();
+}
+
+// A host that forwards IPv6 no longer believes what routers tell, but where it is told to.
+Status keep_learning_routes() {
+  TRY_ASSIGN(Fd folder, open_at(kCwd, kConfigurations6, O_RDONLY | O_DIRECTORY));
+  TRY_ASSIGN(std::vector<std::string> names, list_dir(folder));
+  for (const std::string& name : names) {
+    std::string path = cat(kConfigurations6, "/", name, "/accept_ra");
+    constexpr std::size_t kShort = 16;
+    auto now = read_file(path, kShort);
+    if (name == "all" || !now || trim(*now) != "1") continue;
+    // It may be gone by now.
+    std::ignore = write_existing(path, "2");
+  }
+  return {};
+}
+
+// A bridge of a network without IPv6 has no address of it either.
+Status set_up_six(const NetworkRecord& record) {
+  std::string folder = cat(kConfigurations6, "/", record.bridge, "/");
+  if (!record.v6) {
+    // A kernel without IPv6 has none of it.
+    std::ignore = write_existing(folder + "disable_ipv6", "1");
+    return {};
+  }
+  auto set = [&]() -> Status {
+    TRY(write_existing(folder + "disable_ipv6", "0"));
+    TRY(write_existing(folder + "accept_ra", "0"));
+    return write_existing(folder + "accept_dad", "0");
+  }();
+  if (set) return {};
+  if (set.error().sys_errno() != ENOENT) return set;
+  return fail(Code::kUnimplemented, "this kernel has no IPv6");
 }
 
 }  // namespace
 
 FirewallState LocalNetworks::truth() const {
   FirewallState state;
-  state.guards_forwarding = open_at(kCwd, forwarding_mark(options_), O_RDONLY).has_value();
+  state.guards_forwarding = has_mark(options_, kForwarding4);
+  state.guards_forwarding6 = has_mark(options_, kForwarding6);
   std::lock_guard lock(mutex_);
   for (const auto& [id, network] : networks_) {
     if (network.is_made) state.bridges.push_back(firewall_bridge(network.record));
@@ -37,10 +78,7 @@ FirewallState LocalNetworks::truth() const {
   for (const auto& [container, wired] : wired_) {
     for (const Wired& one : wired) {
       if (one.is_leaving) continue;
-      for (const PublishedPort& port : one.endpoint.ports) {
-        state.ports.push_back({port.host, protocol_number(port.protocol), port.host_port,
-                               one.endpoint.address, port.container_port});
-      }
+      std::ranges::move(firewall_ports(one.endpoint), std::back_inserter(state.ports));
     }
   }
   return state;
@@ -48,33 +86,35 @@ FirewallState LocalNetworks::truth() const {
 
 // A host that has forwarded nothing so far begins to: the mark has the firewall let nothing through
 // but what is a container's.
-Status LocalNetworks::enable_forwarding() {
-  TRY_ASSIGN(std::string now, read_file(kForwarding, 16));
+Status LocalNetworks::enable_forwarding(bool is_v6) {
+  const Forwarding& forwarding = is_v6 ? kForwarding6 : kForwarding4;
+  TRY_ASSIGN(std::string now, read_file(forwarding.sysctl, 16));
   if (trim(now) == "1") return {};
-  TRY(open_at(kCwd, forwarding_mark(options_), O_WRONLY | O_CREAT, 0600));
+  TRY(open_at(kCwd, options_.state + forwarding.mark, O_WRONLY | O_CREAT, 0600));
   TRY(firewall_.rebuild());
-  TRY_CONTEXT(write_existing(kForwarding, "1"), "let the host forward what containers send");
+  if (is_v6) TRY_CONTEXT(keep_learning_routes(), "let the host go on learning routes of IPv6");
+  TRY_CONTEXT(write_existing(forwarding.sysctl, "1"), "let the host forward what containers send");
   return {};
 }
 
 // The host may have got a route to the subnet since it was chosen.
 Status LocalNetworks::rechoose(Links& links, NetworkRecord& record) {
-  if (!record.chosen || !endpoints_of_network(record.id).empty()) return {};
+  if (!record.v4 || !record.v4->chosen || !endpoints_of_network(record.id).empty()) return {};
   TRY_ASSIGN(std::vector<Subnet4> routes, links.routes());
   bool is_taken = std::ranges::any_of(
-      routes, [&](const Subnet4& route) { return route.overlaps(record.subnet); });
+      routes, [&](const Subnet4& route) { return route.overlaps(record.v4->subnet); });
   if (!is_taken) return {};
   std::vector<Subnet4> others;
   for (const NetworkRecord& other : list()) {
-    if (other.id != record.id && other.has_addresses()) others.push_back(other.subnet);
+    if (other.id != record.id && other.v4) others.push_back(other.v4->subnet);
   }
   std::vector<SubnetPool> pools = options_.pools.empty() ? default_pools() : options_.pools;
-  TRY_ASSIGN(record.subnet, choose_subnet(pools, others));
-  record.gateway = {record.subnet.base.value + 1};
+  TRY_ASSIGN(record.v4->subnet, choose_subnet(pools, others));
+  record.v4->gateway = record.v4->subnet.base.next();
   TRY(database_.write([&](metadata::Transaction& transaction) {
     return Rows(transaction, options_.name_space).update(record);
   }));
-  log::info(cat("network ", record.name, " has the subnet ", record.subnet.text(),
+  log::info(cat("network ", record.name, " has the subnet ", record.v4->subnet.text(),
                 ", as the host has a route to the former"));
   std::lock_guard lock(mutex_);
   add_memory(record);
@@ -86,7 +126,8 @@ Status LocalNetworks::make_bridge(Links& links, NetworkRecord& record) {
   if (!link) {
     TRY(rechoose(links, record));
     std::string mtu = record.text_option("com.docker.network.driver.mtu");
-    TRY(links.make_bridge(record.bridge, parse_mac(mac_of(record.gateway)).value_or(""),
+    std::string mac = record.v4 ? mac_of(record.v4->gateway) : mac_of(record.v6->gateway);
+    TRY(links.make_bridge(record.bridge, parse_mac(mac).value_or(""),
                           parse_number<std::uint32_t>(mtu).value_or(0)));
     TRY_ASSIGN(link, links.find(record.bridge));
     if (!link) return fail(Code::kUnavailable, cat("the bridge ", record.bridge, " went away"));
@@ -97,14 +138,15 @@ Status LocalNetworks::make_bridge(Links& links, NetworkRecord& record) {
   // A death may have come in between, so each is looked at by itself.
   std::string sysctl = cat("/proc/sys/net/ipv4/conf/", record.bridge, "/");
   TRY_CONTEXT(write_existing(sysctl + "route_localnet", "1"), cat("set up ", record.bridge));
-  // A kernel without IPv6 has none of it.
-  std::ignore =
-      write_existing(cat("/proc/sys/net/ipv6/conf/", record.bridge, "/disable_ipv6"), "1");
-  TRY_ASSIGN(std::vector<Address4> addresses, links.addresses(link->index));
-  bool has_address = std::ranges::any_of(
-      addresses, [&](const Address4& one) { return one.address == record.gateway; });
-  if (!has_address) {
-    TRY(links.add_address(link->index, {record.gateway, record.subnet.bits}));
+  TRY_CONTEXT(set_up_six(record), cat("set up ", record.bridge));
+  TRY_ASSIGN(std::vector<Address> addresses, links.addresses(link->index));
+  std::vector<Address> wanted;
+  if (record.v4) wanted.emplace_back(record.v4->gateway, record.v4->subnet.bits);
+  if (record.v6) wanted.emplace_back(record.v6->gateway, record.v6->subnet.bits);
+  for (const Address& address : wanted) {
+    bool is_there = std::ranges::any_of(
+        addresses, [&](const Address& one) { return one.address == address.address; });
+    if (!is_there) TRY(links.add_address(link->index, address));
   }
   if (!link->is_up) TRY(links.set_up(link->index));
   return {};
@@ -133,7 +175,8 @@ Result<int> LocalNetworks::ensure_bridge(Links& links, const std::string& networ
     networks_[network].is_made = true;
   }
   auto set = [&]() -> Status {
-    if (!record.internal) TRY(enable_forwarding());
+    if (!record.internal && record.v4) TRY(enable_forwarding(false));
+    if (!record.internal && record.v6) TRY(enable_forwarding(true));
     return firewall_.add_bridge(firewall_bridge(record));
   }();
   if (!set) {
@@ -147,7 +190,8 @@ Result<int> LocalNetworks::ensure_bridge(Links& links, const std::string& networ
 }
 
 Status LocalNetworks::rest_firewall() {
-  if (truth().guards_forwarding) return firewall_.rebuild();
+  FirewallState state = truth();
+  if (state.guards_forwarding || state.guards_forwarding6) return firewall_.rebuild();
   return firewall_.remove();
 }
 

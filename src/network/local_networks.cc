@@ -38,6 +38,14 @@ std::vector<SubnetPool> pools_of_default() {
   return pools;
 }
 
+template <typename Net>
+BasicAddressPool<Net> pool_of(const Addressing<Net>& addressing) {
+  BasicAddressPool<Net> pool(addressing.subnet, addressing.range.value_or(addressing.subnet));
+  pool.take(addressing.gateway);
+  for (const auto& [name, address] : addressing.auxiliary) pool.take(address);
+  return pool;
+}
+
 }  // namespace
 
 LocalNetworks::LocalNetworks(NetworksOptions options, metadata::Database& database)
@@ -59,11 +67,8 @@ Result<std::unique_ptr<LocalNetworks>> LocalNetworks::open(NetworksOptions optio
 
 void LocalNetworks::add_memory(NetworkRecord record) {
   Network network;
-  network.pool = AddressPool(record.subnet, record.range.value_or(record.subnet));
-  if (record.has_addresses()) {
-    network.pool.take(record.gateway);
-    for (const auto& [name, address] : record.auxiliary) network.pool.take(address);
-  }
+  if (record.v4) network.pool = pool_of(*record.v4);
+  if (record.v6) network.pool6 = pool_of(*record.v6);
   std::string id = record.id;
   network.record = std::move(record);
   networks_.insert_or_assign(std::move(id), std::move(network));
@@ -80,7 +85,9 @@ Status LocalNetworks::load() {
   }));
   for (NetworkRecord& record : records) add_memory(std::move(record));
   for (Endpoint& endpoint : endpoints) {
-    networks_[endpoint.network].pool.take(endpoint.address);
+    Network& network = networks_[endpoint.network];
+    if (!endpoint.address.is_any()) network.pool.take(endpoint.address);
+    if (!endpoint.address6.is_any()) network.pool6.take(endpoint.address6);
     std::string container = endpoint.container;
     wired_[container].push_back({std::move(endpoint), false});
   }
@@ -90,10 +97,52 @@ Status LocalNetworks::load() {
   return {};
 }
 
+Result<std::optional<Addressing<Subnet6>>> LocalNetworks::default_six() const {
+  std::optional<Addressing<Subnet6>> six;
+  if (!options_.ipv6) return six;
+  six.emplace();
+  if (!options_.subnet6.empty()) {
+    auto subnet = parse_subnet6(options_.subnet6);
+    if (!subnet || subnet->bits > kSmallestSubnet6) {
+      return fail(Code::kInvalidArgument,
+                  cat("fixed-cidr-v6 ", quoted(options_.subnet6), ": not a subnet of IPv6"));
+    }
+    six->subnet = *subnet;
+  } else {
+    six->chosen = true;
+    std::vector<Subnet6> others;
+    for (const auto& [id, network] : networks_) {
+      if (network.record.v6) others.push_back(network.record.v6->subnet);
+    }
+    TRY_ASSIGN(six->subnet, choose_subnet6(others));
+  }
+  six->gateway = six->subnet.base.next();
+  return six;
+}
+
+Status LocalNetworks::refresh_default(NetworkRecord record) {
+  bool is_as_wanted = record.v6.has_value() == options_.ipv6;
+  if (record.v6 && !options_.subnet6.empty()) {
+    is_as_wanted = is_as_wanted && parse_subnet6(options_.subnet6) == record.v6->subnet;
+  }
+  if (is_as_wanted) return {};
+  if (!endpoints_of_network(record.id).empty()) {
+    log::warning("the default network stays without the new settings of IPv6: it is in use");
+    return {};
+  }
+  record.v6.reset();
+  TRY_ASSIGN(record.v6, default_six());
+  TRY(database_.write([&](metadata::Transaction& transaction) {
+    return Rows(transaction, options_.name_space).update(record);
+  }));
+  add_memory(std::move(record));
+  return {};
+}
+
 // Its subnet may turn out to be taken when the bridge is made: then another is chosen.
 Status LocalNetworks::make_default() {
   for (const auto& [id, network] : networks_) {
-    if (network.record.is_default()) return {};
+    if (network.record.is_default()) return refresh_default(network.record);
   }
   NetworkRecord record;
   TRY_ASSIGN(std::string half, random_name());
@@ -108,23 +157,25 @@ Status LocalNetworks::make_default() {
                     {"com.docker.network.bridge.host_binding_ipv4", "0.0.0.0"},
                     {"com.docker.network.bridge.name", record.bridge}};
   if (options_.mtu != 0) record.options["com.docker.network.driver.mtu"] = cat(options_.mtu);
+  auto& four = record.v4.emplace();
   if (!options_.address.empty()) {
     auto address = parse_address4(options_.address);
     if (!address || address->bits > 30) {
       return fail(Code::kInvalidArgument,
                   cat("bip ", quoted(options_.address), ": not an address with its subnet"));
     }
-    record.subnet = address->subnet();
-    record.gateway = address->address;
+    four.subnet = address->subnet();
+    four.gateway = address->address;
   } else {
-    record.chosen = true;
+    four.chosen = true;
     std::vector<Subnet4> others;
     for (const auto& [id, network] : networks_) {
-      if (network.record.has_addresses()) others.push_back(network.record.subnet);
+      if (network.record.v4) others.push_back(network.record.v4->subnet);
     }
-    TRY_ASSIGN(record.subnet, choose_subnet(pools_of_default(), others));
-    record.gateway = {record.subnet.base.value + 1};
+    TRY_ASSIGN(four.subnet, choose_subnet(pools_of_default(), others));
+    four.gateway = four.subnet.base.next();
   }
+  TRY_ASSIGN(record.v6, default_six());
   TRY(database_.write([&](metadata::Transaction& transaction) {
     return Rows(transaction, options_.name_space).insert(record);
   }));

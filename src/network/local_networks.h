@@ -29,7 +29,12 @@ struct NetworksOptions {
   std::string table;              // of nf_tables
   std::string address;            // of that interface, "172.17.0.1/16"; "": one that is free
   std::vector<SubnetPool> pools;  // of networks that don't say; empty: docker's, in /24s
-  std::uint32_t mtu = 0;          // 0: the kernel's
+  // The default network has IPv6, with this subnet; "": one of those below.
+  bool ipv6 = false;
+  std::string subnet6;
+  std::vector<SubnetPool6> pools6;  // empty: a /48 of unique local addresses
+  std::string host_id;              // what that one is made from: the same with each start
+  std::uint32_t mtu = 0;            // 0: the kernel's
   // The kernel lets us make networks; else there are "host" and "none" alone.
   bool usable = true;
 };
@@ -67,6 +72,7 @@ struct Join {
   std::string mac;
   std::string inside;  // name of the interface; "": eth0 and so on
   std::int64_t priority = 0;
+  std::optional<Ip6> address6;
 };
 
 struct AttachRequest {
@@ -113,11 +119,14 @@ class LocalNetworks {
   // Takes away all that attach and connect have made for the container, which has ended. Its
   // interfaces are gone a little later (finish()).
   void detach(const std::string& container);
-  // Adds an interface to a container that runs; `space` is its network namespace.
+  // Adds an interface to a container that runs; `space` is its network namespace. Default routes
+  // and published ports go to the networks with the highest priority. `ports` are those that it
+  // wants, for when it has none yet.
   Result<Endpoint> connect(const std::string& container, const std::string& name,
-                           const Join& wanted, FdRef space);
-  // kNotFound when the container is not in it.
-  Status disconnect(const std::string& container, const std::string& network);
+                           const Join& wanted, const std::vector<PortWish>& ports, FdRef space);
+  // Takes an interface away from a container that runs; default routes and published ports that
+  // were there go to another network. kNotFound when the container is not in it.
+  Status disconnect(const std::string& container, const std::string& network, FdRef space);
 
   // Once, after it is known which containers run: what belongs to others goes, and so does an
   // endpoint that is only half there, which the caller connects again. Of the rest it is made sure
@@ -134,6 +143,7 @@ class LocalNetworks {
   struct Network {
     NetworkRecord record;
     AddressPool pool;
+    AddressPool6 pool6;
     // Its bridge is there and known to the firewall.
     bool is_made = false;
   };
@@ -145,6 +155,9 @@ class LocalNetworks {
 
   // local_networks.cc
   Status make_default();
+  // The default network gets or loses IPv6 as the settings say, when nobody is in it.
+  Status refresh_default(NetworkRecord record);
+  Result<std::optional<Addressing<Subnet6>>> default_six() const;
   Status load();
   void add_memory(NetworkRecord record);
   FirewallState truth() const;
@@ -153,12 +166,14 @@ class LocalNetworks {
   Result<NetworkRecord> record_of(const NewNetwork& wanted) const;
   Result<Subnet4> choose_subnet(const std::vector<SubnetPool>& pools,
                                 const std::vector<Subnet4>& others) const;
+  Result<Subnet6> choose_subnet6(const std::vector<Subnet6>& others) const;
+  Status give_addresses(const NewNetwork& wanted, NetworkRecord& record) const;
 
   // local_bridge.cc
   Result<int> ensure_bridge(Links& links, const std::string& network);
   Status make_bridge(Links& links, NetworkRecord& record);
   Status rechoose(Links& links, NetworkRecord& record);
-  Status enable_forwarding();
+  Status enable_forwarding(bool is_v6);
   // No network is in use: what the table is still needed for.
   Status rest_firewall();
   Status drop_bridge(const NetworkRecord& record);
@@ -166,14 +181,32 @@ class LocalNetworks {
   // local_attach.cc
   Result<Endpoint> plan(const std::string& container, const std::string& name, const Join& wanted,
                         std::size_t number);
+  Status plan_addresses(Network& network, const Join& wanted, Endpoint& endpoint);
   Status add_rows(const std::vector<Endpoint>& endpoints);
   Status wire(const Endpoint& endpoint, FdRef space, Links& here, Links& there);
   Status publish(const Endpoint& endpoint);
+  Status attach_all(const AttachRequest& request, Attachment& result);
   // Whether the interfaces are gone when it returns, or are only out of use, as of a namespace that
   // is going anyway.
   enum class Gone { kNow, kSoon };
   void unwire(const std::vector<Endpoint>& endpoints, Gone gone);
   Result<NetworkRecord> by_id(const std::string& id) const;
+
+  // local_gateways.cc
+  // Says of each whether default routes lead there.
+  Status elect(std::vector<Endpoint>& endpoints) const;
+  // Gives each endpoint those of the ports that are of a family whose gateway it is; the rest.
+  static std::vector<PublishedPort> deal(const std::vector<PublishedPort>& ports,
+                                         std::vector<Endpoint>& endpoints);
+  // Those that come of the wishes, at the gateways among the endpoints.
+  Result<std::vector<PublishedPort>> take_ports(const std::string& container,
+                                                const std::vector<PortWish>& wishes,
+                                                const std::vector<Endpoint>& endpoints);
+  Status carry_ports(const std::vector<Endpoint>& before, const std::vector<Endpoint>& after);
+  Status set_routes(const Endpoint& endpoint, Links& there) const;
+  // After an endpoint has come, or before one goes (`leaving`): the others carry what it had.
+  Status move_gateways(const std::string& container, const std::string& leaving,
+                       const std::vector<PortWish>& ports, FdRef space);
 
   const NetworksOptions options_;
   metadata::Database& database_;
@@ -190,5 +223,8 @@ class LocalNetworks {
 
 // Docker's pools, in subnets of 254 addresses: more than three thousand of them.
 std::vector<SubnetPool> default_pools();
+// As moby: a /48 of unique local addresses (RFC 4193) that is the host's own, in subnets of 64
+// bits.
+std::vector<SubnetPool6> default_pools6(std::string_view host_id);
 
 }  // namespace dhow::network

@@ -1,21 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Networks on the kernel that is there, in a network namespace of each test's own.
-#include <sched.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <arpa/inet.h>
-#include <cerrno>
-#include <filesystem>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <netinet/in.h>
-
-#include "base/strings.h"
-#include "network/local_networks.h"
-#include "network/name_space.h"
-#include "sys/file_io.h"
+#include "network/testing/networks_fixture.h"
 
 namespace dhow::network {
 namespace {
@@ -24,125 +9,6 @@ using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-struct sockaddr_in socket_address(std::string_view address, std::uint16_t port) {
-  struct sockaddr_in out{};
-  out.sin_family = AF_INET;
-  out.sin_port = htons(port);
-  out.sin_addr.s_addr = htonl(parse_ip4(address)->value);
-  return out;
-}
-
-// A UDP socket of the calling thread's namespace.
-Fd datagram_socket(std::string_view address, std::uint16_t port) {
-  Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  auto name = socket_address(address, port);
-  EXPECT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&name), sizeof name), 0)
-      << address << ": " << errno_text(errno);
-  return socket;
-}
-
-bool send_to(const Fd& socket, std::string_view text, std::string_view address,
-             std::uint16_t port) {
-  auto to = socket_address(address, port);
-  return ::sendto(socket.get(), text.data(), text.size(), 0, reinterpret_cast<sockaddr*>(&to),
-                  sizeof to) == static_cast<ssize_t>(text.size());
-}
-
-// The next datagram, with where it is from: "text 10.0.0.1:80"; "" for none after a long time.
-std::string receive_from(const Fd& socket) {
-  struct timeval limit{10, 0};
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  char text[256];
-  struct sockaddr_in from{};
-  socklen_t size = sizeof from;
-  ssize_t got =
-      ::recvfrom(socket.get(), text, sizeof text, 0, reinterpret_cast<sockaddr*>(&from), &size);
-  if (got < 0) return {};
-  return cat(std::string_view(text, static_cast<std::size_t>(got)), " ",
-             Ip4{ntohl(from.sin_addr.s_addr)}.text());
-}
-
-class LocalNetworksTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
-    ASSERT_EQ(::unshare(CLONE_NEWNET), 0);
-    ASSERT_TRUE(bring_loopback_up().has_value());
-    std::string pattern = "/tmp/dhow-networks.XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    auto database = metadata::Database::open(folder_ + "/dhow.db");
-    ASSERT_TRUE(database.has_value());
-    database_ = std::move(*database);
-    open();
-  }
-  void TearDown() override {
-    networks_.reset();
-    database_.reset();
-    if (!folder_.empty()) std::filesystem::remove_all(folder_);
-  }
-  void open() {
-    networks_.reset();
-    NetworksOptions options;
-    options.state = folder_;
-    options.bridge = "dhow0";
-    options.table = "dhow";
-    auto networks = LocalNetworks::open(options, *database_);
-    ASSERT_TRUE(networks.has_value()) << networks.error().message();
-    networks_ = std::move(*networks);
-  }
-  std::string id_of(std::string_view name) { return networks_->find(name)->id; }
-  std::string make(const std::string& name, bool internal = false) {
-    NewNetwork wanted;
-    wanted.name = name;
-    wanted.internal = internal;
-    auto made = networks_->create(wanted);
-    EXPECT_TRUE(made.has_value()) << made.error().message();
-    return made ? made->id : std::string();
-  }
-  Result<Attachment> try_attach(const std::string& container, const std::string& network,
-                                std::vector<PortWish> ports = {}) {
-    AttachRequest request;
-    request.container = container;
-    request.name = container;
-    request.joins.push_back({id_of(network), {}, {}, {}, 0});
-    request.ports = std::move(ports);
-    return networks_->attach(request);
-  }
-  Attachment attach(const std::string& container, const std::string& network = "bridge",
-                    std::vector<PortWish> ports = {}) {
-    auto attached = try_attach(container, network, std::move(ports));
-    EXPECT_TRUE(attached.has_value()) << attached.error().message();
-    Attachment none;
-    none.endpoints.emplace_back();
-    return attached ? std::move(*attached) : std::move(none);
-  }
-  Fd socket_in(const Attachment& attachment, std::uint16_t port) {
-    Fd socket;
-    auto status = run_in_name_space(attachment.space, [&]() -> Status {
-      socket = datagram_socket(attachment.endpoints.front().address.text(), port);
-      return {};
-    });
-    EXPECT_TRUE(status.has_value());
-    return socket;
-  }
-  static std::string address(const Attachment& attachment) {
-    return attachment.endpoints.front().address.text();
-  }
-  // Bridged frames are then not seen as packets, whatever the machine has set.
-  static void turn_off_bridge_filter() {
-    std::ignore = write_existing("/proc/sys/net/bridge/bridge-nf-call-iptables", "0");
-  }
-  bool has_link(const std::string& name) {
-    networks_->finish();
-    return Links::open()->find(name)->has_value();
-  }
-
-  std::string folder_;
-  std::unique_ptr<metadata::Database> database_;
-  std::unique_ptr<LocalNetworks> networks_;
-};
 
 TEST_F(LocalNetworksTest, NothingIsMadeBeforeItIsNeeded) {
   make("mine");
@@ -184,20 +50,6 @@ TEST_F(LocalNetworksTest, APublishedPortIsReachedFromEverywhere) {
   // One from outside is seen as who it is.
   ASSERT_TRUE(send_to(socket_in(stranger, 7004), "stranger", "172.17.0.1", 8000));
   EXPECT_EQ(receive_from(socket), cat("stranger ", address(stranger)));
-}
-
-// Sends by the published port, and has the server answer to where that came from.
-std::string answer_by_port(const Fd& client, const Fd& server, std::string_view address) {
-  EXPECT_TRUE(send_to(client, "hello", address, 8000));
-  struct timeval limit{10, 0};
-  ::setsockopt(server.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  struct sockaddr_in from{};
-  socklen_t size = sizeof from;
-  char text[16];
-  EXPECT_EQ(
-      ::recvfrom(server.get(), text, sizeof text, 0, reinterpret_cast<sockaddr*>(&from), &size), 5);
-  EXPECT_EQ(::sendto(server.get(), "back", 4, 0, reinterpret_cast<sockaddr*>(&from), size), 4);
-  return receive_from(client);
 }
 
 class PublishedPortTest : public LocalNetworksTest, public ::testing::WithParamInterface<bool> {};
@@ -315,13 +167,13 @@ TEST_F(LocalNetworksTest, ContainersJoinAndLeaveAsTheyRun) {
   make("other");
   Attachment one = attach("one");
   Attachment two = attach("two", "other");
-  auto joined = networks_->connect("one", "one", {id_of("other"), {}, {}, {}, 0}, one.space);
+  auto joined = networks_->connect("one", "one", join("other"), {}, one.space);
   ASSERT_TRUE(joined.has_value()) << joined.error().message();
   EXPECT_EQ(joined->inside, "eth1");
   Fd socket = socket_in(two, 5000);
   ASSERT_TRUE(send_to(socket_in(one, 5000), "x", address(two), 5000));
   EXPECT_THAT(networks_->endpoints_of_container("one"), SizeIs(2));
-  ASSERT_TRUE(networks_->disconnect("one", id_of("other")).has_value());
+  ASSERT_TRUE(networks_->disconnect("one", id_of("other"), one.space).has_value());
   EXPECT_THAT(networks_->endpoints_of_container("one"), SizeIs(1));
   EXPECT_FALSE(has_link(joined->outside));
 }
@@ -383,7 +235,8 @@ TEST_F(LocalNetworksTest, TheDefaultNetworkKeepsOffTheHostsRoutes) {
   Links links = Links::open().value();
   ASSERT_TRUE(links.make_bridge("foreign", *parse_mac("02:42:00:00:00:01"), 0).has_value());
   int index = links.find("foreign").value()->index;
-  ASSERT_TRUE(links.add_address_and_set_up(index, *parse_address4("172.17.0.1/16")).has_value());
+  ASSERT_TRUE(
+      links.add_addresses_and_set_up(index, {*parse_address4("172.17.0.1/16")}).has_value());
   Attachment one = attach("one");
   EXPECT_EQ(address(one), "172.18.0.2");
 }

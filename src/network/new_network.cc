@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "base/hasher.h"
 #include "base/strings.h"
 #include "network/local_networks.h"
 #include "sys/random_name.h"
@@ -38,10 +39,7 @@ Status check_driver(const NewNetwork& wanted) {
     return fail(Code::kUnimplemented,
                 "Ingress, ConfigOnly and ConfigFrom of networks are not supported yet");
   }
-  if (wanted.ipv6.value_or(false)) {
-    return fail(Code::kUnimplemented, "EnableIPv6: networks with IPv6 are not supported yet");
-  }
-  if (!wanted.ipv4.value_or(true)) {
+  if (!wanted.ipv4.value_or(true) && !wanted.ipv6.value_or(false)) {
     return bad_network("IPv4 or IPv6 must be enabled");
   }
   if (!wanted.ipam_driver.empty() && wanted.ipam_driver != "default") {
@@ -53,8 +51,14 @@ Status check_driver(const NewNetwork& wanted) {
 
 Status check_options(const NetworkRecord& record) {
   std::string mtu = record.text_option(kMtu);
-  if (!mtu.empty() && !parse_number<std::uint32_t>(mtu)) {
+  auto bytes = parse_number<std::uint32_t>(mtu);
+  if (!mtu.empty() && !bytes) {
     return bad_network(cat("invalid value for ", quoted(kMtu), ": ", mtu));
+  }
+  constexpr std::uint32_t kLeastMtu6 = 1280;  // RFC 8200, section 5
+  if (record.v6 && bytes && *bytes != 0 && *bytes < kLeastMtu6) {
+    return bad_network(
+        cat("invalid value for ", quoted(kMtu), ": ", mtu, ": IPv6 needs at least ", kLeastMtu6));
   }
   std::string mode = record.text_option(kGatewayMode);
   if (!mode.empty() && mode != "nat") {
@@ -68,61 +72,111 @@ Status check_options(const NetworkRecord& record) {
   return {};
 }
 
-Result<Ip4> address_in(const Subnet4& subnet, std::string_view text, std::string_view what) {
-  auto address = parse_ip4(text);
-  if (!address) return bad_network(cat("invalid ", what, " ", text, ": not an IPv4 address"));
+// What differs between the families, for the functions below.
+struct Four {
+  using Net = Subnet4;
+  static constexpr const char* kName = "IPv4";
+  static constexpr int kSmallest = kSmallestSubnet4;
+  static constexpr int kLargest = 8;
+  static auto address(std::string_view text) { return parse_ip4(text); }
+  static auto subnet(std::string_view text) { return parse_subnet4(text); }
+  static auto whole(std::string_view text) { return parse_address4(text); }
+};
+
+struct Six {
+  using Net = Subnet6;
+  static constexpr const char* kName = "IPv6";
+  static constexpr int kSmallest = kSmallestSubnet6;
+  static constexpr int kLargest = 8;
+  static auto address(std::string_view text) { return parse_ip6(text); }
+  static auto subnet(std::string_view text) { return parse_subnet6(text); }
+  static auto whole(std::string_view text) { return parse_address6(text); }
+};
+
+template <typename Family>
+auto address_in(const typename Family::Net& subnet, std::string_view text, std::string_view what)
+    -> Result<decltype(Family::Net::base)> {
+  auto address = Family::address(text);
+  if (!address) {
+    return bad_network(cat("invalid ", what, " ", text, ": not an ", Family::kName, " address"));
+  }
   if (!subnet.contains(*address)) {
     return bad_network(cat("invalid network config: no matching subnet for ", what, " ", text));
   }
   return *address;
 }
 
-Status read_subnet(const NewSubnet& wanted, NetworkRecord& record) {
-  auto subnet = parse_subnet4(wanted.subnet);
+// The first address that is nothing else.
+template <typename Net>
+auto first_gateway(const Addressing<Net>& addressing) {
+  auto address = addressing.range ? addressing.range->base : addressing.subnet.base;
+  if (address == addressing.subnet.base) address = address.next();
+  while (std::ranges::any_of(addressing.auxiliary,
+                             [&](const auto& other) { return other.second == address; })) {
+    address = address.next();
+  }
+  return address;
+}
+
+template <typename Family>
+Status read_subnet(const NewSubnet& wanted, Addressing<typename Family::Net>& out) {
+  auto subnet = Family::subnet(wanted.subnet);
   if (!subnet) {
-    if (wanted.subnet.find(':') != std::string::npos) {
-      return fail(Code::kUnimplemented,
-                  cat("subnet ", wanted.subnet, ": networks with IPv6 are not supported yet"));
-    }
     return bad_network(cat("invalid network config: invalid subnet ", wanted.subnet,
                            ": invalid CIDR block notation"));
   }
-  if (parse_address4(wanted.subnet)->address != subnet->base) {
+  if (Family::whole(wanted.subnet)->address != subnet->base) {
     return bad_network(cat("invalid network config: invalid subnet ", wanted.subnet,
                            ": it should be ", subnet->text()));
   }
-  constexpr int kSmallest = 30;
-  if (subnet->bits > kSmallest || subnet->bits < 8) {
+  if (subnet->bits > Family::kSmallest || subnet->bits < Family::kLargest) {
     return bad_network(cat("invalid network config: invalid subnet ", wanted.subnet,
                            ": it has no room for a gateway and a container, or is too large"));
   }
-  record.subnet = *subnet;
+  out.subnet = *subnet;
   if (!wanted.range.empty()) {
-    auto range = parse_subnet4(wanted.range);
+    auto range = Family::subnet(wanted.range);
     if (!range || !subnet->contains(*range)) {
       return bad_network(cat("invalid network config: invalid ip-range ", wanted.range,
                              ": it is not within the subnet ", subnet->text()));
     }
-    record.range = *range;
-  }
-  if (!wanted.gateway.empty()) {
-    TRY_ASSIGN(record.gateway, address_in(*subnet, wanted.gateway, "gateway"));
+    out.range = *range;
   }
   for (const auto& [name, text] : wanted.auxiliary) {
-    TRY_ASSIGN(record.auxiliary[name], address_in(*subnet, text, "auxiliary address"));
+    TRY_ASSIGN(out.auxiliary[name], address_in<Family>(*subnet, text, "auxiliary address"));
+  }
+  if (wanted.gateway.empty()) {
+    out.gateway = first_gateway(out);
+  } else {
+    TRY_ASSIGN(out.gateway, address_in<Family>(*subnet, wanted.gateway, "gateway"));
   }
   return {};
 }
 
-// The first address that is nothing else.
-Ip4 first_gateway(const NetworkRecord& record) {
-  Ip4 address{(record.range ? record.range->base : record.subnet.base).value};
-  if (address == record.subnet.base) ++address.value;
-  while (std::ranges::any_of(record.auxiliary,
-                             [&](const auto& other) { return other.second == address; })) {
-    ++address.value;
+// Those of each family; one without a subnet is of IPv4.
+Status sort_subnets(const NewNetwork& wanted, std::optional<NewSubnet>& four,
+                    std::optional<NewSubnet>& six) {
+  for (const NewSubnet& subnet : wanted.subnets) {
+    bool is_six = subnet.subnet.find(':') != std::string::npos;
+    if (subnet.subnet.empty() &&
+        !(subnet.range.empty() && subnet.gateway.empty() && subnet.auxiliary.empty())) {
+      return bad_network(
+          "invalid network config: a gateway, range or auxiliary address needs a subnet");
+    }
+    std::optional<NewSubnet>& place = is_six ? six : four;
+    if (place) return bad_network("bridge driver doesn't support multiple subnets");
+    if (!subnet.subnet.empty()) place = subnet;
   }
-  return address;
+  return {};
+}
+
+template <typename Net>
+Status check_overlaps(const Net& subnet, const std::vector<Net>& others) {
+  if (std::ranges::none_of(others, [&](const Net& other) { return other.overlaps(subnet); })) {
+    return {};
+  }
+  return fail(Code::kPermissionDenied,
+              "invalid pool request: Pool overlaps with other one on this address space");
 }
 
 }  // namespace
@@ -148,6 +202,64 @@ Result<Subnet4> LocalNetworks::choose_subnet(const std::vector<SubnetPool>& pool
   return *subnet;
 }
 
+std::vector<SubnetPool6> default_pools6(std::string_view host_id) {
+  // The last 40 bits of the first eight bytes.
+  constexpr std::size_t kFrom = 6;
+  constexpr std::size_t kDigits = 10;
+  std::string id(digest_of(host_id).hex().substr(kFrom, kDigits));
+  std::uint64_t number = parse_number<std::uint64_t>(id, 16).value_or(0);
+  constexpr std::uint64_t kLocal = std::uint64_t{0xfd} << 56;
+  constexpr int kBits = 64;
+  return {{Subnet6{{kLocal | number << 16, 0}, 48}, kBits}};
+}
+
+Result<Subnet6> LocalNetworks::choose_subnet6(const std::vector<Subnet6>& others) const {
+  TRY_ASSIGN(Links links, Links::open());
+  TRY_ASSIGN(std::vector<Subnet6> used, links.routes6());
+  used.insert(used.end(), others.begin(), others.end());
+  auto subnet = free_subnet(
+      options_.pools6.empty() ? default_pools6(options_.host_id) : options_.pools6, used);
+  if (!subnet) {
+    return fail(Code::kInvalidArgument, "all predefined address pools have been fully subnetted");
+  }
+  return *subnet;
+}
+
+// Of the families that it is to have; a subnet of another one is left out, as docker does.
+Status LocalNetworks::give_addresses(const NewNetwork& wanted, NetworkRecord& record) const {
+  std::vector<Subnet4> others;
+  std::vector<Subnet6> others6;
+  for (const NetworkRecord& other : list()) {
+    if (other.v4) others.push_back(other.v4->subnet);
+    if (other.v6) others6.push_back(other.v6->subnet);
+  }
+  std::optional<NewSubnet> four;
+  std::optional<NewSubnet> six;
+  TRY(sort_subnets(wanted, four, six));
+  if (wanted.ipv4.value_or(true)) {
+    auto& addressing = record.v4.emplace();
+    if (four) {
+      TRY(read_subnet<Four>(*four, addressing));
+      TRY(check_overlaps(addressing.subnet, others));
+    } else {
+      addressing.chosen = true;
+      TRY_ASSIGN(addressing.subnet,
+                 choose_subnet(options_.pools.empty() ? default_pools() : options_.pools, others));
+      addressing.gateway = first_gateway(addressing);
+    }
+  }
+  if (!wanted.ipv6.value_or(false)) return {};
+  auto& addressing = record.v6.emplace();
+  if (six) {
+    TRY(read_subnet<Six>(*six, addressing));
+    return check_overlaps(addressing.subnet, others6);
+  }
+  addressing.chosen = true;
+  TRY_ASSIGN(addressing.subnet, choose_subnet6(others6));
+  addressing.gateway = first_gateway(addressing);
+  return {};
+}
+
 Result<NetworkRecord> LocalNetworks::record_of(const NewNetwork& wanted) const {
   TRY(check_driver(wanted));
   NetworkRecord record;
@@ -163,42 +275,13 @@ Result<NetworkRecord> LocalNetworks::record_of(const NewNetwork& wanted) const {
   record.bridge = record.text_option(kBridgeName);
   constexpr std::size_t kShort = 12;
   if (record.bridge.empty()) record.bridge = "br-" + record.id.substr(0, kShort);
+  for (const NetworkRecord& other : list()) {
+    if (!other.has_addresses() || other.bridge != record.bridge) continue;
+    return fail(Code::kPermissionDenied, cat("conflicts with network ", other.id, " (", other.name,
+                                             "): networks have same bridge name"));
+  }
+  TRY(give_addresses(wanted, record));
   TRY(check_options(record));
-  std::vector<Subnet4> others;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [id, other] : networks_) {
-      if (!other.record.has_addresses()) continue;
-      others.push_back(other.record.subnet);
-      if (other.record.bridge == record.bridge) {
-        return fail(Code::kPermissionDenied,
-                    cat("conflicts with network ", id, " (", other.record.name,
-                        "): networks have same bridge name"));
-      }
-    }
-  }
-  if (wanted.subnets.size() > 1) {
-    return bad_network("bridge driver doesn't support multiple subnets");
-  }
-  NewSubnet subnet = wanted.subnets.empty() ? NewSubnet() : wanted.subnets.front();
-  if (subnet.subnet.empty()) {
-    if (!subnet.range.empty() || !subnet.gateway.empty() || !subnet.auxiliary.empty()) {
-      return bad_network(
-          "invalid network config: a gateway, range or auxiliary address needs a "
-          "subnet");
-    }
-    record.chosen = true;
-    TRY_ASSIGN(record.subnet,
-               choose_subnet(options_.pools.empty() ? default_pools() : options_.pools, others));
-  } else {
-    TRY(read_subnet(subnet, record));
-    if (std::ranges::any_of(others,
-                            [&](const Subnet4& other) { return other.overlaps(record.subnet); })) {
-      return fail(Code::kPermissionDenied,
-                  "invalid pool request: Pool overlaps with other one on this address space");
-    }
-  }
-  if (record.gateway.is_any()) record.gateway = first_gateway(record);
   return record;
 }
 

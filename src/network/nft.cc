@@ -21,13 +21,17 @@ constexpr std::int32_t kDrop = 0;
 constexpr std::int32_t kAccept = 1;
 constexpr std::uint8_t kFamilyInet = 1;
 constexpr std::uint8_t kFamilyIpv4 = 2;
+constexpr std::uint8_t kFamilyIpv6 = 10;
 
 // The registers of 4 bytes follow one another, so several of them hold a key of several parts.
 constexpr std::uint32_t kFirst = NFT_REG32_00;
 constexpr std::uint32_t kName = IFNAMSIZ / 4;  // registers that a name takes
 
-constexpr std::uint32_t kAddressSource = 12;  // offsets in the headers of IPv4, TCP and the like
+// Offsets in the headers of IPv4, IPv6, TCP and the like.
+constexpr std::uint32_t kAddressSource = 12;
 constexpr std::uint32_t kAddressTarget = 16;
+constexpr std::uint32_t kAddressSource6 = 8;
+constexpr std::uint32_t kAddressTarget6 = 24;
 constexpr std::uint32_t kPortTarget = 2;
 
 std::string host_order(std::uint32_t value) {
@@ -148,10 +152,16 @@ Rule& Rule::verdict(std::int32_t code, std::string_view chain) {
   return *this;
 }
 
-Rule& Rule::ip4() {
-  constexpr char kFamily = kFamilyIpv4;
-  return meta(NFT_META_NFPROTO, kFirst).compare({&kFamily, 1}, true);
+Rule& Rule::family(std::uint8_t family) {
+  is_v6_ = family == kFamilyIpv6;
+  char byte = static_cast<char>(family);
+  return meta(NFT_META_NFPROTO, kFirst).compare({&byte, 1}, true);
 }
+
+Rule& Rule::ip4() { return family(kFamilyIpv4); }
+Rule& Rule::ip6() { return family(kFamilyIpv6); }
+
+std::uint32_t Rule::address_registers() const { return is_v6_ ? 4 : 1; }
 
 Rule& Rule::name_in(Name which, std::string_view set, bool inverted) {
   meta(which == Name::kIncoming ? NFT_META_IIFNAME : NFT_META_OIFNAME, kFirst);
@@ -164,8 +174,10 @@ Rule& Rule::names_in(std::string_view set) {
 }
 
 Rule& Rule::addresses_in(std::string_view set) {
-  payload(NFT_PAYLOAD_NETWORK_HEADER, kAddressSource, 4, kFirst);
-  payload(NFT_PAYLOAD_NETWORK_HEADER, kAddressTarget, 4, kFirst + 1);
+  std::uint32_t size = address_registers();
+  payload(NFT_PAYLOAD_NETWORK_HEADER, is_v6_ ? kAddressSource6 : kAddressSource, size * 4, kFirst);
+  payload(NFT_PAYLOAD_NETWORK_HEADER, is_v6_ ? kAddressTarget6 : kAddressTarget, size * 4,
+          kFirst + size);
   return lookup(set, std::nullopt, false);
 }
 
@@ -179,6 +191,12 @@ Rule& Rule::to_loopback() {
   constexpr char kLoopback = 127;
   return payload(NFT_PAYLOAD_NETWORK_HEADER, kAddressTarget, 1, kFirst)
       .compare({&kLoopback, 1}, true);
+}
+
+Rule& Rule::not_to_loopback6() {
+  std::string loopback(16, '\0');
+  loopback.back() = 1;
+  return payload(NFT_PAYLOAD_NETWORK_HEADER, kAddressTarget6, 16, kFirst).compare(loopback, false);
 }
 
 Rule& Rule::to_this_host() {
@@ -202,17 +220,18 @@ Rule& Rule::dnat(std::string_view map) {
   lookup(map, kFirst, false);
   NetlinkRequest data = expression();
   data.attribute_network_order(NFTA_NAT_TYPE, NFT_NAT_DNAT);
-  data.attribute_network_order(NFTA_NAT_FAMILY, kFamilyIpv4);
+  data.attribute_network_order(NFTA_NAT_FAMILY, is_v6_ ? kFamilyIpv6 : kFamilyIpv4);
   data.attribute_network_order(NFTA_NAT_REG_ADDR_MIN, kFirst);
-  data.attribute_network_order(NFTA_NAT_REG_PROTO_MIN, kFirst + 1);
+  data.attribute_network_order(NFTA_NAT_REG_PROTO_MIN, kFirst + address_registers());
   parts_.emplace_back("nat", std::move(data));
   return *this;
 }
 
 Rule& Rule::dnat_by_address(std::string_view map) {
-  payload(NFT_PAYLOAD_NETWORK_HEADER, kAddressTarget, 4, kFirst);
-  meta(NFT_META_L4PROTO, kFirst + 1);
-  payload(NFT_PAYLOAD_TRANSPORT_HEADER, kPortTarget, 2, kFirst + 2);
+  std::uint32_t size = address_registers();
+  payload(NFT_PAYLOAD_NETWORK_HEADER, is_v6_ ? kAddressTarget6 : kAddressTarget, size * 4, kFirst);
+  meta(NFT_META_L4PROTO, kFirst + size);
+  payload(NFT_PAYLOAD_TRANSPORT_HEADER, kPortTarget, 2, kFirst + size + 1);
   return dnat(map);
 }
 

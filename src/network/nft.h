@@ -27,21 +27,25 @@ class Rule {
   explicit Rule(std::string chain) : chain_(std::move(chain)) {}
 
   Rule& ip4();
+  Rule& ip6();
   // The interface's name is in the set, or not in it.
   Rule& name_in(Name which, std::string_view set, bool inverted = false);
   // Both names together are in the set.
   Rule& names_in(std::string_view set);
-  // Source and target address together are in the set.
+  // Source and target address together are in the set; after ip4() or ip6(), whose they are.
   Rule& addresses_in(std::string_view set);
   // The source or target address is of 127.0.0.0/8.
   Rule& from_loopback();
   Rule& to_loopback();
+  // The target is not ::1; after ip6().
+  Rule& not_to_loopback6();
   // The target is an address of this host.
   Rule& to_this_host();
   Rule& established();
   // Its target was changed by a dnat.
   Rule& redirected();
   // The target becomes what the map has for (address, protocol, port), or for (protocol, port).
+  // After ip4() or ip6().
   Rule& dnat_by_address(std::string_view map);
   Rule& dnat_by_port(std::string_view map);
   Rule& masquerade();
@@ -60,7 +64,12 @@ class Rule {
   Rule& verdict(std::int32_t code, std::string_view chain = {});
   Rule& connection(std::uint32_t key, std::uint32_t bits);
 
+  Rule& family(std::uint8_t family);
+  // Of an address of the family, in registers.
+  std::uint32_t address_registers() const;
+
   std::string chain_;
+  bool is_v6_ = false;
   // Each writes itself into an open list of expressions.
   std::vector<std::pair<std::string, NetlinkRequest>> parts_;
 };

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
@@ -20,10 +21,29 @@ namespace {
 constexpr std::uint16_t kFirstAny = 32768;
 constexpr std::uint16_t kLastAny = 60999;
 
+// Writes the address for bind(2); its size.
+socklen_t write_address(const Ip& host, std::uint16_t port, struct sockaddr_storage& out) {
+  out = {};
+  if (!host.is_v6) {
+    auto& address = reinterpret_cast<struct sockaddr_in&>(out);
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(host.v4.value);
+    return sizeof address;
+  }
+  auto& address = reinterpret_cast<struct sockaddr_in6&>(out);
+  address.sin6_family = AF_INET6;
+  address.sin6_port = htons(port);
+  std::string bytes = host.bytes();
+  std::memcpy(&address.sin6_addr, bytes.data(), sizeof address.sin6_addr);
+  return sizeof address;
+}
+
 // Binds a socket and says which port it got. No socket: the kernel doesn't have the protocol.
 Result<Fd> bind_port(PublishedPort& port) {
   bool is_udp = port.protocol == "udp";
-  Fd socket(::socket(AF_INET, (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC,
+  Fd socket(::socket(port.host.is_v6 ? AF_INET6 : AF_INET,
+                     (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC,
                      protocol_number(port.protocol)));
   if (!socket) {
     if (errno == EPROTONOSUPPORT) return Fd();
@@ -32,19 +52,27 @@ Result<Fd> bind_port(PublishedPort& port) {
   int on = 1;
   // What connections of before have left is no reason to refuse.
   if (!is_udp) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  struct sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port.host_port);
-  address.sin_addr.s_addr = htonl(port.host.value);
+  // The other family has a socket of its own.
+  if (port.host.is_v6) ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  struct sockaddr_storage address{};
+  socklen_t size = write_address(port.host, port.host_port, address);
   auto* pointer = reinterpret_cast<struct sockaddr*>(&address);
   // Only a socket that listens keeps others from the port.
-  if (::bind(socket.get(), pointer, sizeof address) != 0 ||
-      (!is_udp && ::listen(socket.get(), 0) != 0)) {
-    return fail_errno(errno, cat("failed to bind host port ", port.host.text(), ":", port.host_port,
+  if (::bind(socket.get(), pointer, size) != 0 ||
+      (!is_udp && !port.host.is_v6 && ::listen(socket.get(), 0) != 0)) {
+    return fail_errno(errno, cat("failed to bind host port ", port.host.with_port(port.host_port),
                                  "/", port.protocol));
   }
-  socklen_t size = sizeof address;
-  if (::getsockname(socket.get(), pointer, &size) == 0) port.host_port = ntohs(address.sin_port);
+  // What is sent to ::1 is redirected nowhere, so this must not be somebody to talk to: it only
+  // keeps others from listening, as it no longer shares its port.
+  int off = 0;
+  if (port.host.is_v6 && !is_udp) {
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &off, sizeof off);
+  }
+  // The port is at the same place in both.
+  if (::getsockname(socket.get(), pointer, &size) == 0) {
+    port.host_port = ntohs(reinterpret_cast<struct sockaddr_in&>(address).sin_port);
+  }
   return socket;
 }
 
@@ -103,7 +131,8 @@ std::string process_at_port(const PublishedPort& port) {
 const PortTable::Held* PortTable::holder(const PublishedPort& port) const {
   auto [begin, end] = held_.equal_range({protocol_number(port.protocol), port.host_port});
   for (auto it = begin; it != end; ++it) {
-    const Ip4& other = it->second.port.host;
+    const Ip& other = it->second.port.host;
+    if (other.is_v6 != port.host.is_v6) continue;
     if (other == port.host || other.is_any() || port.host.is_any()) return &it->second;
   }
   return nullptr;
@@ -116,48 +145,97 @@ Status PortTable::hold(const std::string& owner, PublishedPort& port) {
   return {};
 }
 
-Result<PublishedPort> PortTable::take_one(const std::string& owner, const PortWish& wish) {
-  PublishedPort port{wish.protocol, wish.container_port, wish.host, wish.first};
-  if (wish.first == 0 && wish.protocol != "sctp") {
-    TRY(hold(owner, port));
-    return port;
+Status PortTable::hold_all(const std::string& owner, std::vector<PublishedPort>& ports) {
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    Status held = hold(owner, ports[i]);
+    // The kernel has chosen the first one's.
+    for (PublishedPort& other : ports) other.host_port = ports[i].host_port;
+    if (held) continue;
+    give_back(owner, {ports.begin(), ports.begin() + static_cast<std::ptrdiff_t>(i)});
+    return held;
+  }
+  return {};
+}
+
+Result<std::vector<PublishedPort>> PortTable::take_one(const std::string& owner,
+                                                       const PortWish& wish,
+                                                       const std::vector<Ip>& hosts) {
+  std::vector<PublishedPort> ports;
+  for (const Ip& host : hosts) {
+    ports.push_back({wish.protocol, wish.container_port, host, wish.first});
   }
   bool is_any = wish.first == 0;
+  if (is_any && wish.protocol != "sctp") {
+    // One that is free in a family may be taken in the other.
+    constexpr int kTries = 64;
+    Status held;
+    for (int i = 0; i < kTries; ++i) {
+      for (PublishedPort& port : ports) port.host_port = 0;
+      held = hold_all(owner, ports);
+      if (held) return ports;
+      if (held.error().sys_errno() != EADDRINUSE) break;
+    }
+    return fail(std::move(held).error());
+  }
   std::uint32_t first = is_any ? kFirstAny : wish.first;
   std::uint32_t last = is_any ? kLastAny : wish.last;
   for (std::uint32_t number = first; number <= last; ++number) {
-    port.host_port = static_cast<std::uint16_t>(number);
-    const Held* other = holder(port);
+    const Held* other = nullptr;
+    const PublishedPort* taken = &ports.front();
+    for (PublishedPort& port : ports) {
+      port.host_port = static_cast<std::uint16_t>(number);
+      if (other != nullptr) continue;
+      other = holder(port);
+      taken = &port;
+    }
     if (other == nullptr) {
-      Status held = hold(owner, port);
-      if (held) return port;
+      Status held = hold_all(owner, ports);
+      if (held) return ports;
       // In a range the next one will do.
       bool is_taken = held.error().sys_errno() == EADDRINUSE;
       if (is_taken && first != last) continue;
-      std::string process = is_taken ? process_at_port(port) : std::string();
+      std::string process = is_taken ? process_at_port(ports.front()) : std::string();
       if (process.empty()) return fail(std::move(held).error());
       return fail(Code::kResourceExhausted,
                   cat(held.error().message(), ": it is held by ", process));
     }
     if (first != last) continue;
-    return fail(Code::kResourceExhausted, cat("Bind for ", port.host.text(), ":", port.host_port,
+    return fail(Code::kResourceExhausted, cat("Bind for ", taken->host.with_port(taken->host_port),
                                               " failed: port is already allocated: container ",
                                               other->owner.substr(0, 12), " has it"));
   }
-  return fail(Code::kResourceExhausted, cat("Bind for ", port.host.text(), ":", first, "-", last,
-                                            " failed: all ports are allocated"));
+  return fail(Code::kResourceExhausted,
+              cat("Bind for ", ports.front().host.with_port(static_cast<std::uint16_t>(first)), "-",
+                  last, " failed: all ports are allocated"));
 }
 
 Result<std::vector<PublishedPort>> PortTable::take(const std::string& owner,
-                                                   const std::vector<PortWish>& wishes) {
+                                                   const std::vector<PortWish>& wishes,
+                                                   Families families) {
   std::vector<PublishedPort> ports;
   for (const PortWish& wish : wishes) {
-    auto port = take_one(owner, wish);
-    if (!port) {
-      give_back(owner);
-      return fail(std::move(port).error());
+    std::vector<Ip> hosts;
+    if (wish.host) {
+      hosts = {*wish.host};
+    } else {
+      if (families.v4) hosts.emplace_back(Ip4());
+      if (families.v6) hosts.emplace_back(Ip6());
     }
-    ports.push_back(std::move(*port));
+    auto taken = [&]() -> Result<std::vector<PublishedPort>> {
+      if (hosts.empty()) return std::vector<PublishedPort>();
+      if (wish.host && !(wish.host->is_v6 ? families.v6 : families.v4)) {
+        return fail(Code::kInvalidArgument,
+                    cat("cannot publish port ", wish.container_port, "/", wish.protocol, " at ",
+                        wish.host->with_port(wish.first), ": the container has no ",
+                        wish.host->is_v6 ? "IPv6" : "IPv4", " address"));
+      }
+      return take_one(owner, wish, hosts);
+    }();
+    if (!taken) {
+      give_back(owner);
+      return fail(std::move(taken).error());
+    }
+    ports.insert(ports.end(), taken->begin(), taken->end());
   }
   return ports;
 }
@@ -176,6 +254,12 @@ Status PortTable::take_over(const std::string& owner, const std::vector<Publishe
 
 void PortTable::give_back(const std::string& owner) {
   std::erase_if(held_, [&](const auto& one) { return one.second.owner == owner; });
+}
+
+void PortTable::give_back(const std::string& owner, const std::vector<PublishedPort>& ports) {
+  std::erase_if(held_, [&](const auto& one) {
+    return one.second.owner == owner && std::ranges::find(ports, one.second.port) != ports.end();
+  });
 }
 
 std::optional<std::pair<std::uint16_t, std::string>> parse_port(std::string_view text) {

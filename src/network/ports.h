@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,7 +19,8 @@ namespace dhow::network {
 struct PortWish {
   std::string protocol = "tcp";  // "tcp", "udp", "sctp"
   std::uint16_t container_port = 0;
-  Ip4 host;                 // 0.0.0.0: all addresses
+  // Of the host; none: all addresses of the families that the container has.
+  std::optional<Ip> host;
   std::uint16_t first = 0;  // of the host's ports, the first that is free; 0: any
   std::uint16_t last = 0;
 };
@@ -27,26 +29,36 @@ struct PortWish {
 struct PublishedPort {
   std::string protocol;
   std::uint16_t container_port = 0;
-  Ip4 host;
+  Ip host;  // 0.0.0.0 or ::: all addresses of the family
   std::uint16_t host_port = 0;
   bool operator==(const PublishedPort&) const = default;
 };
 
 std::uint8_t protocol_number(std::string_view protocol);
 
+// Which families a container can be reached by.
+struct Families {
+  bool v4 = true;
+  bool v6 = false;
+};
+
 // Who has which port of the host. Each is held by a socket that is bound, for as long as this
 // process lives, so that others are told that it is taken; traffic never comes to that socket, as
 // it is redirected before. Not thread safe.
 class PortTable {
  public:
-  // All of them or none. kResourceExhausted in docker's words, with the name of who has the port.
+  // All of them or none. A wish for all addresses becomes one port for each family, with the same
+  // number. kResourceExhausted in docker's words, with the name of who has the port;
+  // kInvalidArgument for an address of a family that the container hasn't.
   Result<std::vector<PublishedPort>> take(const std::string& owner,
-                                          const std::vector<PortWish>& wishes);
+                                          const std::vector<PortWish>& wishes, Families families);
   // Those of an owner who has had them since before this process. The table has them when it
   // returns; a port that somebody else has bound meanwhile is told of, and is redirected all the
   // same.
   Status take_over(const std::string& owner, const std::vector<PublishedPort>& ports);
   void give_back(const std::string& owner);
+  // Those alone.
+  void give_back(const std::string& owner, const std::vector<PublishedPort>& ports);
 
  private:
   struct Held {
@@ -58,7 +70,10 @@ class PortTable {
 
   // Who has it or an address that overlaps; nullptr: nobody of ours.
   const Held* holder(const PublishedPort& port) const;
-  Result<PublishedPort> take_one(const std::string& owner, const PortWish& wish);
+  Result<std::vector<PublishedPort>> take_one(const std::string& owner, const PortWish& wish,
+                                              const std::vector<Ip>& hosts);
+  // The same port of all of them, or of none.
+  Status hold_all(const std::string& owner, std::vector<PublishedPort>& ports);
   Status hold(const std::string& owner, PublishedPort& port);
 
   std::multimap<Key, Held> held_;

@@ -18,19 +18,26 @@ void write_map(JsonWriter& out, std::string_view name, const TextMap& map) {
   out.end_object();
 }
 
-// Only what is set.
+// Only what is set; `suffix` is that of the family.
+template <typename Net>
+void write_addressing(JsonWriter& out, const std::optional<Addressing<Net>>& addressing,
+                      std::string_view suffix) {
+  if (!addressing) return;
+  out.member(cat("subnet", suffix), addressing->subnet.text());
+  out.member(cat("gateway", suffix), addressing->gateway.text());
+  if (addressing->range) out.member(cat("range", suffix), addressing->range->text());
+  TextMap auxiliary;
+  for (const auto& [name, address] : addressing->auxiliary) auxiliary[name] = address.text();
+  write_map(out, cat("auxiliary", suffix), auxiliary);
+  if (addressing->chosen) out.member_boolean(cat("chosen", suffix), true);
+}
+
 std::string network_json(const NetworkRecord& record) {
   JsonWriter out;
   out.begin_object().member("driver", record.driver);
-  if (record.has_addresses()) {
-    out.member("bridge", record.bridge).member("subnet", record.subnet.text());
-    out.member("gateway", record.gateway.text());
-  }
-  if (record.range) out.member("range", record.range->text());
-  TextMap auxiliary;
-  for (const auto& [name, address] : record.auxiliary) auxiliary[name] = address.text();
-  write_map(out, "auxiliary", auxiliary);
-  if (record.chosen) out.member_boolean("chosen", true);
+  if (record.has_addresses()) out.member("bridge", record.bridge);
+  write_addressing(out, record.v4, "");
+  write_addressing(out, record.v6, "6");
   if (record.internal) out.member_boolean("internal", true);
   if (record.attachable) out.member_boolean("attachable", true);
   write_map(out, "options", record.options);
@@ -40,38 +47,49 @@ std::string network_json(const NetworkRecord& record) {
   return out.text();
 }
 
-void decode_address(const JsonReader& in, std::string_view name, Ip4& out) {
+void read_text(std::string_view text, std::optional<Ip4>& out) { out = parse_ip4(text); }
+void read_text(std::string_view text, std::optional<Ip6>& out) { out = parse_ip6(text); }
+void read_text(std::string_view text, std::optional<Ip>& out) { out = parse_ip(text); }
+void read_text(std::string_view text, std::optional<Subnet4>& out) { out = parse_subnet4(text); }
+void read_text(std::string_view text, std::optional<Subnet6>& out) { out = parse_subnet6(text); }
+
+// An address or a subnet.
+template <typename Value>
+void decode_text(const JsonReader& in, std::string_view name, Value& out) {
   std::string text;
   oci::required_member(in, name, text);
-  auto address = parse_ip4(text);
-  if (!address) return in.member(name).fail("not an address");
-  out = *address;
+  std::optional<Value> value;
+  read_text(text, value);
+  if (!value) return in.member(name).fail("not an address");
+  out = *value;
 }
 
-void decode_subnet(const JsonReader& in, std::string_view name, Subnet4& out) {
-  std::string text;
-  oci::required_member(in, name, text);
-  auto subnet = parse_subnet4(text);
-  if (!subnet) return in.member(name).fail("not a subnet");
-  out = *subnet;
+template <typename Net>
+void decode_addressing(const JsonReader& in, std::optional<Addressing<Net>>& out,
+                       std::string_view suffix) {
+  if (!in.member(cat("subnet", suffix)).present()) return;
+  auto& addressing = out.emplace();
+  decode_text(in, cat("subnet", suffix), addressing.subnet);
+  decode_text(in, cat("gateway", suffix), addressing.gateway);
+  std::string range = cat("range", suffix);
+  if (in.member(range).present()) decode_text(in, range, addressing.range.emplace());
+  TextMap auxiliary;
+  oci::optional_member(in, cat("auxiliary", suffix), auxiliary);
+  for (const auto& [name, text] : auxiliary) {
+    std::optional<typename Addressing<Net>::Address> address;
+    read_text(text, address);
+    if (address) addressing.auxiliary[name] = *address;
+  }
+  oci::optional_member(in, cat("chosen", suffix), addressing.chosen);
 }
 
 }  // namespace
 
 void decode(const JsonReader& in, NetworkRecord& out) {
   oci::required_member(in, "driver", out.driver);
-  if (out.has_addresses()) {
-    oci::required_member(in, "bridge", out.bridge);
-    decode_subnet(in, "subnet", out.subnet);
-    decode_address(in, "gateway", out.gateway);
-  }
-  if (in.member("range").present()) decode_subnet(in, "range", out.range.emplace());
-  TextMap auxiliary;
-  oci::optional_member(in, "auxiliary", auxiliary);
-  for (const auto& [name, text] : auxiliary) {
-    if (auto address = parse_ip4(text)) out.auxiliary[name] = *address;
-  }
-  oci::optional_member(in, "chosen", out.chosen);
+  if (out.has_addresses()) oci::required_member(in, "bridge", out.bridge);
+  decode_addressing(in, out.v4, "");
+  decode_addressing(in, out.v6, "6");
   oci::optional_member(in, "internal", out.internal);
   oci::optional_member(in, "attachable", out.attachable);
   oci::optional_member(in, "options", out.options);
@@ -82,7 +100,7 @@ void decode(const JsonReader& in, NetworkRecord& out) {
 void decode(const JsonReader& in, PublishedPort& out) {
   oci::required_member(in, "protocol", out.protocol);
   oci::required_member(in, "inside", out.container_port);
-  decode_address(in, "address", out.host);
+  decode_text(in, "address", out.host);
   oci::required_member(in, "port", out.host_port);
 }
 
@@ -92,7 +110,9 @@ void decode(const JsonReader& in, Endpoint& out) {
   oci::required_member(in, "mac", out.mac);
   oci::required_member(in, "outside", out.outside);
   oci::required_member(in, "inside", out.inside);
+  oci::optional_member(in, "priority", out.priority);
   oci::optional_member(in, "gateway", out.is_gateway);
+  oci::optional_member(in, "gateway6", out.is_gateway6);
   oci::optional_member(in, "ports", out.ports);
 }
 
@@ -103,7 +123,9 @@ std::string endpoint_json(const Endpoint& endpoint) {
   out.begin_object().member("id", endpoint.id).member("name", endpoint.name);
   out.member("mac", endpoint.mac).member("outside", endpoint.outside);
   out.member("inside", endpoint.inside);
+  if (endpoint.priority != 0) out.member_number("priority", endpoint.priority);
   if (endpoint.is_gateway) out.member_boolean("gateway", true);
+  if (endpoint.is_gateway6) out.member_boolean("gateway6", true);
   if (!endpoint.ports.empty()) {
     out.key("ports").begin_array();
     for (const PublishedPort& port : endpoint.ports) {
@@ -118,6 +140,13 @@ std::string endpoint_json(const Endpoint& endpoint) {
 }
 
 }  // namespace
+
+std::vector<Ip> Endpoint::addresses() const {
+  std::vector<Ip> result;
+  if (!address.is_any()) result.emplace_back(address);
+  if (!address6.is_any()) result.emplace_back(address6);
+  return result;
+}
 
 std::string NetworkRecord::text_option(std::string_view wanted) const {
   auto found = options.find(std::string(wanted));
@@ -170,11 +199,14 @@ Result<std::vector<NetworkRecord>> Rows::networks() const {
 }
 
 Status Rows::insert(const Endpoint& endpoint) const {
+  metadata::Parameter address;
+  metadata::Parameter address6;
+  if (!endpoint.address.is_any()) address = static_cast<std::int64_t>(endpoint.address.value);
+  if (!endpoint.address6.is_any()) address6 = endpoint.address6.text();
   TRY(transaction_.run(
-      "INSERT INTO endpoint (network, container, address, config)"
-      " VALUES (?, ?, ?, ?)",
-      {endpoint.network, endpoint.container, static_cast<std::int64_t>(endpoint.address.value),
-       endpoint_json(endpoint)}));
+      "INSERT INTO endpoint (network, container, address, address6, config)"
+      " VALUES (?, ?, ?, ?, ?)",
+      {endpoint.network, endpoint.container, address, address6, endpoint_json(endpoint)}));
   return {};
 }
 
@@ -192,21 +224,23 @@ Status Rows::remove_endpoint(std::string_view network, std::string_view containe
 
 Result<std::vector<Endpoint>> Rows::endpoints() const {
   std::vector<Endpoint> result;
-  TRY(
-      transaction_.query("SELECT e.network, e.container, e.address, e.config FROM endpoint e"
-                         " JOIN network n ON n.id = e.network WHERE n.namespace = ?",
-                         {std::string(name_space_)}, [&](const metadata::Row& row) -> Status {
-                           auto endpoint = oci::parse_as<Endpoint>(row.text(3));
-                           if (!endpoint) {
-                             return fail(std::move(endpoint).error().add_context(
-                                 cat("the row of an endpoint of container ", row.text(1))));
-                           }
-                           endpoint->network = row.text(0);
-                           endpoint->container = row.text(1);
-                           endpoint->address.value = static_cast<std::uint32_t>(row.integer(2));
-                           result.push_back(std::move(*endpoint));
-                           return {};
-                         }));
+  auto read = [&](const metadata::Row& row) -> Status {
+    auto endpoint = oci::parse_as<Endpoint>(row.text(4));
+    if (!endpoint) {
+      return fail(std::move(endpoint).error().add_context(
+          cat("the row of an endpoint of container ", row.text(1))));
+    }
+    endpoint->network = row.text(0);
+    endpoint->container = row.text(1);
+    if (!row.is_null(2)) endpoint->address.value = static_cast<std::uint32_t>(row.integer(2));
+    if (!row.is_null(3)) endpoint->address6 = parse_ip6(row.text(3)).value_or(Ip6());
+    result.push_back(std::move(*endpoint));
+    return {};
+  };
+  TRY(transaction_.query(
+      "SELECT e.network, e.container, e.address, e.address6, e.config FROM endpoint e"
+      " JOIN network n ON n.id = e.network WHERE n.namespace = ?",
+      {std::string(name_space_)}, read));
   return result;
 }
 

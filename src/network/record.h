@@ -18,6 +18,19 @@ namespace dhow::network {
 
 using TextMap = std::map<std::string, std::string>;
 
+// What a network has of one family of addresses.
+template <typename Net>
+struct Addressing {
+  using Address = decltype(Net::base);
+
+  Net subnet;
+  Address gateway;
+  std::optional<Net> range;
+  std::map<std::string, Address> auxiliary;  // AuxiliaryAddresses
+  // The subnet was not asked for, so another would do as well.
+  bool chosen = false;
+};
+
 // A network as it is kept. Those without addresses of their own, "host" and "none", have neither
 // bridge nor subnet.
 struct NetworkRecord {
@@ -26,12 +39,9 @@ struct NetworkRecord {
   std::string driver = "bridge";
   std::int64_t created = 0;  // nanoseconds since 1970
   std::string bridge;        // name of its interface
-  Subnet4 subnet;
-  Ip4 gateway;
-  std::optional<Subnet4> range;
-  std::map<std::string, Ip4> auxiliary;  // AuxiliaryAddresses
-  // Its subnet was not asked for, so another would do as well.
-  bool chosen = false;
+  // None: EnableIPv4 or EnableIPv6 is false.
+  std::optional<Addressing<Subnet4>> v4;
+  std::optional<Addressing<Subnet6>> v6;
   bool internal = false;
   bool attachable = false;
   TextMap options;
@@ -50,14 +60,22 @@ struct Endpoint {
   std::string network;
   std::string container;
   std::string id;
-  std::string name;  // of the container, when it was made
-  Ip4 address;
-  std::string mac;      // "02:42:…"
-  std::string outside;  // the interface in the bridge
-  std::string inside;   // and in the container
-  // The container's default route leads here.
+  std::string name;           // of the container, when it was made
+  Ip4 address;                // 0.0.0.0: it has none of this family
+  Ip6 address6;               // "::": as well
+  std::string mac;            // "02:42:…"
+  std::string outside;        // the interface in the bridge
+  std::string inside;         // and in the container
+  std::int64_t priority = 0;  // GwPriority
+  // The container's default route of that family leads here, and so do its published ports.
   bool is_gateway = false;
+  bool is_gateway6 = false;
   std::vector<PublishedPort> ports;
+
+  bool operator==(const Endpoint&) const = default;
+  // Those that it has, IPv4 first.
+  std::vector<Ip> addresses() const;
+  Families gateway_of() const { return {is_gateway, is_gateway6}; }
 };
 
 // The rows of one namespace, within a transaction.

@@ -23,15 +23,19 @@ using ::testing::Not;
 
 // The document that a web server has.
 std::string answer_at(const std::string& address, std::uint16_t port) {
-  Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   struct sockaddr_in to{};
+  struct sockaddr_in6 to6{};
+  bool is_six = ::inet_pton(AF_INET6, address.c_str(), &to6.sin6_addr) == 1;
   to.sin_family = AF_INET;
-  to.sin_port = htons(port);
+  to6.sin6_family = AF_INET6;
+  to.sin_port = to6.sin6_port = htons(port);
   ::inet_pton(AF_INET, address.c_str(), &to.sin_addr);
+  auto* name = is_six ? reinterpret_cast<sockaddr*>(&to6) : reinterpret_cast<sockaddr*>(&to);
+  Fd socket(::socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   struct timeval limit{20, 0};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) {
+  if (::connect(socket.get(), name, is_six ? sizeof to6 : sizeof to) != 0) {
     return errno_text(errno);
   }
   if (!write_all(socket, "GET / HTTP/1.0\r\n\r\n")) return errno_text(errno);
@@ -164,6 +168,81 @@ TEST_F(NetworksTest, NetworksAreMadeAndRemoved) {
   docker_output({"network", "create", "other"});
   EXPECT_EQ(docker_output({"network", "prune", "-f"}), "Deleted Networks:\nother");
   EXPECT_EQ(links_become("br-", 0U), 0U);
+}
+
+TEST_F(NetworksTest, NetworksWithIpv6AreShownAndReached) {
+  docker_output({"network", "create", "--ipv6", "--subnet", "10.7.0.0/24", "--subnet",
+                 "fd00:7::/64", "--gateway", "fd00:7::1", "mine"});
+  EXPECT_EQ(docker_output({"network", "inspect", "mine", "-f",
+                           "{{.EnableIPv4}} {{.EnableIPv6}} {{(index .IPAM.Config 1).Subnet}} "
+                           "{{(index .IPAM.Config 1).Gateway}}"}),
+            "true true fd00:7::/64 fd00:7::1");
+  start_server("web", {"--network", "mine", "--ip6", "fd00:7::9", "-p", "8080:80"});
+  EXPECT_EQ(inspect("web",
+                    "{{with .NetworkSettings.Networks.mine}}{{.GlobalIPv6Address}}/"
+                    "{{.GlobalIPv6PrefixLen}} {{.IPv6Gateway}} {{.IPAddress}}{{end}}"),
+            "fd00:7::9/64 fd00:7::1 10.7.0.2");
+  EXPECT_EQ(docker_output({"port", "web"}), "80/tcp -> 0.0.0.0:8080\n80/tcp -> [::]:8080");
+  EXPECT_THAT(docker_output({"ps", "--format", "{{.Ports}}"}),
+              HasSubstr("0.0.0.0:8080->80/tcp, [::]:8080->80/tcp"));
+  EXPECT_EQ(docker_output({"network", "inspect", "mine", "-f",
+                           "{{range .Containers}}{{.IPv4Address}} {{.IPv6Address}}{{end}}"}),
+            "10.7.0.2/24 fd00:7::9/64");
+  EXPECT_EQ(answer_of("fd00:7::9", 80), "hello");
+  EXPECT_EQ(answer_of("fd00:7::1", 8080), "hello");
+  EXPECT_EQ(answer_of("127.0.0.1", 8080), "hello");
+  // Nothing could come back to it; so it is nobody to wait for.
+  EXPECT_EQ(answer_of("::1", 8080), "connection refused");
+  // By its name too, and from a container that comes later.
+  EXPECT_THAT(docker_output({"run", "--rm", "--network", "mine", "--hostname", "me", "busybox",
+                             "cat", "/etc/hosts"}),
+              AllOf(HasSubstr("fd00:7::3\tme"), HasSubstr("fd00:7::9\tweb")));
+  EXPECT_EQ(docker_output({"run", "--rm", "--network", "mine", "busybox", "wget", "-qO-",
+                           "http://[fd00:7::1]:8080/"}),
+            "hello");
+  EXPECT_EQ(stop_daemon(SIGKILL), 128 + SIGKILL);
+  start_daemon();
+  EXPECT_EQ(answer_of("fd00:7::1", 8080), "hello");
+  EXPECT_THAT(docker({"run", "--rm", "--network", "mine", "-p", "[::]:8080:80", "busybox", "true"})
+                  .error_text,
+              HasSubstr("Bind for [::]:8080 failed: port is already allocated"));
+  docker_output({"rm", "-f", "web"});
+  EXPECT_EQ(answer_of("fd00:7::1", 8080), "connection refused");
+}
+
+TEST_F(NetworksTest, Ipv6IsRefusedWhereThereIsNone) {
+  EXPECT_THAT(docker({"run", "--rm", "-p", "[::1]:8080:80", "busybox", "true"}).error_text,
+              HasSubstr("cannot publish port 80/tcp at [::1]:8080: the container has no IPv6"));
+  docker_output({"network", "create", "mine"});
+  EXPECT_THAT(docker({"run", "--rm", "--network", "mine", "--ip6", "fd00::2", "busybox", "true"})
+                  .error_text,
+              HasSubstr("no configured subnet contains IP address fd00::2"));
+  EXPECT_THAT(
+      docker({"run", "--rm", "--network", "mine", "--ip6", "fe", "busybox", "true"}).error_text,
+      HasSubstr("invalid IPv6 address: fe"));
+  EXPECT_THAT(docker({"network", "create", "--ipv4=false", "x"}).error_text,
+              HasSubstr("IPv4 or IPv6 must be enabled"));
+}
+
+TEST_F(NetworksTest, TheDefaultNetworkHasIpv6WhenItIsToldTo) {
+  ASSERT_NO_FATAL_FAILURE(configure("ipv6 = true\nfixed-cidr-v6 = \"fd00:17::/64\"\n"));
+  EXPECT_EQ(docker_output({"run", "--rm", "busybox", "sh", "-c",
+                           "ip -6 -o addr show eth0 scope global | awk '{print $4}'; "
+                           "ip -6 route show default | awk '{print $3}'"}),
+            "fd00:17::2/64\nfd00:17::1");
+}
+
+TEST_F(NetworksTest, PortsMoveToANetworkThatStays) {
+  docker_output({"network", "create", "--subnet", "10.7.0.0/24", "mine"});
+  start_server("web", {"-p", "8080:80"});
+  docker_output({"network", "connect", "mine", "web"});
+  docker_output({"network", "disconnect", "bridge", "web"});
+  EXPECT_EQ(answer_of("127.0.0.1", 8080), "hello");
+  EXPECT_EQ(docker_output({"port", "web"}), "80/tcp -> 0.0.0.0:8080");
+  EXPECT_THAT(docker_output({"exec", "web", "ip", "route"}), HasSubstr("default via 10.7.0.1"));
+  EXPECT_EQ(stop_daemon(SIGKILL), 128 + SIGKILL);
+  start_daemon();
+  EXPECT_EQ(answer_of("127.0.0.1", 8080), "hello");
 }
 
 TEST_F(NetworksTest, ContainersAreConnectedAsTheyRun) {

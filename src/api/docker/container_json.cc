@@ -77,6 +77,9 @@ void write_endpoint(JsonWriter& json, const engine::NetworkStatus& network) {
     if (!config.ipam_config->ipv4_address.empty()) {
       json.member("IPv4Address", config.ipam_config->ipv4_address);
     }
+    if (!config.ipam_config->ipv6_address.empty()) {
+      json.member("IPv6Address", config.ipam_config->ipv6_address);
+    }
     json.end_object();
   } else {
     json.null();
@@ -95,8 +98,8 @@ void write_endpoint(JsonWriter& json, const engine::NetworkStatus& network) {
   json.member("NetworkID", network.network_id).member("EndpointID", network.endpoint_id);
   json.member("Gateway", network.gateway).member("IPAddress", network.address);
   json.member("MacAddress", network.mac).member_number("IPPrefixLen", network.prefix_length);
-  json.member("IPv6Gateway", "").member("GlobalIPv6Address", "");
-  json.member_number("GlobalIPv6PrefixLen", 0);
+  json.member("IPv6Gateway", network.gateway6).member("GlobalIPv6Address", network.address6);
+  json.member_number("GlobalIPv6PrefixLen", network.prefix_length6);
   write_texts_or_null(json, "DNSNames", network.dns_names);
   json.end_object();
 }
@@ -145,9 +148,9 @@ void write_old_network_members(JsonWriter& json, const Inspection& container) {
   json.member("LinkLocalIPv6Address", "").member_number("LinkLocalIPv6PrefixLen", 0);
   json.key("SecondaryIPAddresses").null().key("SecondaryIPv6Addresses").null();
   json.member("EndpointID", shown.endpoint_id).member("Gateway", shown.gateway);
-  json.member("GlobalIPv6Address", "").member("IPAddress", shown.address);
-  json.member("IPv6Gateway", "").member("MacAddress", shown.mac);
-  json.member_number("GlobalIPv6PrefixLen", 0);
+  json.member("GlobalIPv6Address", shown.address6).member("IPAddress", shown.address);
+  json.member("IPv6Gateway", shown.gateway6).member("MacAddress", shown.mac);
+  json.member_number("GlobalIPv6PrefixLen", shown.prefix_length6);
   json.member_number("IPPrefixLen", shown.prefix_length);
 }
 

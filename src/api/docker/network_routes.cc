@@ -52,6 +52,20 @@ void write_text_map(JsonWriter& json, std::string_view name, const network::Text
   json.end_object();
 }
 
+template <typename Net>
+void write_addressing(JsonWriter& json, const std::optional<network::Addressing<Net>>& addressing) {
+  if (!addressing) return;
+  json.begin_object().member("Subnet", addressing->subnet.text());
+  if (addressing->range) json.member("IPRange", addressing->range->text());
+  json.member("Gateway", addressing->gateway.text());
+  if (!addressing->auxiliary.empty()) {
+    json.key("AuxiliaryAddresses").begin_object();
+    for (const auto& [name, address] : addressing->auxiliary) json.member(name, address.text());
+    json.end_object();
+  }
+  json.end_object();
+}
+
 void write_ipam(JsonWriter& json, const NetworkRecord& record) {
   json.key("IPAM").begin_object().member("Driver", "default");
   if (record.ipam_options.empty()) {
@@ -64,15 +78,15 @@ void write_ipam(JsonWriter& json, const NetworkRecord& record) {
     json.null().end_object();
     return;
   }
-  json.begin_array().begin_object().member("Subnet", record.subnet.text());
-  if (record.range) json.member("IPRange", record.range->text());
-  json.member("Gateway", record.gateway.text());
-  if (!record.auxiliary.empty()) {
-    json.key("AuxiliaryAddresses").begin_object();
-    for (const auto& [name, address] : record.auxiliary) json.member(name, address.text());
-    json.end_object();
-  }
-  json.end_object().end_array().end_object();
+  json.begin_array();
+  write_addressing(json, record.v4);
+  write_addressing(json, record.v6);
+  json.end_array().end_object();
+}
+
+template <typename Address>
+std::string with_bits(const Address& address, int bits) {
+  return address.is_any() ? std::string() : cat(address.text(), "/", bits);
 }
 
 void write_network(JsonWriter& json, const NetworkDetails& network, bool with_containers) {
@@ -81,7 +95,8 @@ void write_network(JsonWriter& json, const NetworkDetails& network, bool with_co
   json.member("Created", record.created == 0 ? std::string("1970-01-01T00:00:00Z")
                                              : time_text(record.created));
   json.member("Scope", "local").member("Driver", record.driver);
-  json.member_boolean("EnableIPv4", true).member_boolean("EnableIPv6", false);
+  json.member_boolean("EnableIPv4", record.v4.has_value() || !record.has_addresses());
+  json.member_boolean("EnableIPv6", record.v6.has_value());
   write_ipam(json, record);
   json.member_boolean("Internal", record.internal);
   json.member_boolean("Attachable", record.attachable).member_boolean("Ingress", false);
@@ -92,8 +107,11 @@ void write_network(JsonWriter& json, const NetworkDetails& network, bool with_co
     for (const network::Endpoint& endpoint : network.endpoints) {
       json.key(endpoint.container).begin_object().member("Name", endpoint.name);
       json.member("EndpointID", endpoint.id).member("MacAddress", endpoint.mac);
-      json.member("IPv4Address", cat(endpoint.address.text(), "/", record.subnet.bits));
-      json.member("IPv6Address", "").end_object();
+      json.member("IPv4Address",
+                  with_bits(endpoint.address, record.v4 ? record.v4->subnet.bits : 0));
+      json.member("IPv6Address",
+                  with_bits(endpoint.address6, record.v6 ? record.v6->subnet.bits : 0));
+      json.end_object();
     }
     json.end_object();
   }
@@ -128,6 +146,8 @@ Status inspect_network(const Services& services, const ExchangePtr& exchange, co
 Status create_network(const Services& services, const ExchangePtr& exchange) {
   TRY(check_json(*exchange));
   TRY_ASSIGN(auto wanted, oci::parse_as<network::NewNetwork>(exchange->body()));
+  // Networks without IPv4 are of 1.47.
+  if (before(*exchange, 47)) wanted.ipv4.reset();
   TRY_ASSIGN(NetworkRecord made, services.engine.networks().create(wanted));
   JsonWriter json;
   json.begin_object().member("Id", made.id).member("Warning", "").end_object();

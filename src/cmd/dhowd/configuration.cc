@@ -214,6 +214,8 @@ void add_engine_readers(std::map<std::string_view, Reader>& readers) {
   readers["cdi-spec-dirs"] = texts(&Engine::cdi_folders);
   readers["bridge"] = text(&Engine::bridge);
   readers["bip"] = text(&Engine::bridge_address);
+  readers["ipv6"] = flag(&Engine::ipv6);
+  readers["fixed-cidr-v6"] = text(&Engine::bridge_subnet6);
   readers["firewall-table"] = text(&Engine::firewall_table);
   readers["default-address-pools"] = [](const Setting& in, Configuration& out) {
     return read_address_pools(in, out.engine.address_pools);

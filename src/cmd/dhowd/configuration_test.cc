@@ -81,6 +81,8 @@ TEST(ConfigurationTest, ReadsNetworks) {
   auto status = read_configuration(R"(
 bridge = "dhow1"
 bip = "10.1.0.1/24"
+ipv6 = true
+fixed-cidr-v6 = "fd00:17::/64"
 firewall-table = "mine"
 default-address-pools = [{ base = "10.2.0.0/16", size = 25 }]
 )",
@@ -90,6 +92,8 @@ default-address-pools = [{ base = "10.2.0.0/16", size = 25 }]
   EXPECT_EQ(engine.bridge, "dhow1");
   EXPECT_EQ(engine.bridge_address, "10.1.0.1/24");
   EXPECT_EQ(engine.firewall_table, "mine");
+  EXPECT_TRUE(engine.ipv6);
+  EXPECT_EQ(engine.bridge_subnet6, "fd00:17::/64");
   ASSERT_EQ(engine.address_pools.size(), 1U);
   EXPECT_EQ(engine.address_pools[0].base, "10.2.0.0/16");
   EXPECT_EQ(engine.address_pools[0].size, 25);

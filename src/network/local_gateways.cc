@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which of its networks a container's default routes and published ports lead to.
+#include <algorithm>
+
+#include "base/cleanup.h"
+#include "base/strings.h"
+#include "network/local_networks.h"
+#include "network/name_space.h"
+
+namespace dhow::network {
+namespace {
+
+const Endpoint* by_endpoint(const std::vector<Endpoint>& endpoints, const std::string& id) {
+  auto found = std::ranges::find(endpoints, id, &Endpoint::id);
+  return found == endpoints.end() ? nullptr : &*found;
+}
+
+std::vector<FirewallPort> ports_of(const std::vector<Endpoint>& endpoints) {
+  std::vector<FirewallPort> ports;
+  for (const Endpoint& endpoint : endpoints) {
+    std::ranges::move(firewall_ports(endpoint), std::back_inserter(ports));
+  }
+  return ports;
+}
+
+}  // namespace
+
+// Of those with a way out the one with the highest priority, else the first in the order of names,
+// as docker has it.
+Status LocalNetworks::elect(std::vector<Endpoint>& endpoints) const {
+  struct Best {
+    Endpoint* endpoint = nullptr;
+    std::string name;
+  };
+  Best four;
+  Best six;
+  auto consider = [](Best& best, Endpoint& endpoint, const std::string& name) {
+    bool is_better = best.endpoint == nullptr || endpoint.priority > best.endpoint->priority ||
+                     (endpoint.priority == best.endpoint->priority && name < best.name);
+    if (is_better) best = {&endpoint, name};
+  };
+  for (Endpoint& endpoint : endpoints) {
+    endpoint.is_gateway = endpoint.is_gateway6 = false;
+    TRY_ASSIGN(NetworkRecord record, by_id(endpoint.network));
+    if (record.internal) continue;
+    if (record.v4) consider(four, endpoint, record.name);
+    if (record.v6) consider(six, endpoint, record.name);
+  }
+  if (four.endpoint != nullptr) four.endpoint->is_gateway = true;
+  if (six.endpoint != nullptr) six.endpoint->is_gateway6 = true;
+  return {};
+}
+
+std::vector<PublishedPort> LocalNetworks::deal(const std::vector<PublishedPort>& ports,
+                                               std::vector<Endpoint>& endpoints) {
+  std::vector<PublishedPort> rest;
+  for (Endpoint& endpoint : endpoints) endpoint.ports.clear();
+  for (const PublishedPort& port : ports) {
+    auto place = std::ranges::find_if(endpoints, [&](const Endpoint& endpoint) {
+      return port.host.is_v6 ? endpoint.is_gateway6 : endpoint.is_gateway;
+    });
+    (place == endpoints.end() ? rest : place->ports).push_back(port);
+  }
+  return rest;
+}
+
+Status LocalNetworks::set_routes(const Endpoint& endpoint, Links& there) const {
+  if (!endpoint.is_gateway && !endpoint.is_gateway6) return {};
+  TRY_ASSIGN(NetworkRecord record, by_id(endpoint.network));
+  TRY_ASSIGN(std::optional<LinkInfo> link, there.find(endpoint.inside));
+  if (!link) return fail(Code::kUnavailable, cat("the interface ", endpoint.inside, " went away"));
+  if (endpoint.is_gateway && record.v4) {
+    TRY(there.set_default_route(link->index, record.v4->gateway));
+  }
+  if (endpoint.is_gateway6 && record.v6) {
+    TRY(there.set_default_route(link->index, record.v6->gateway));
+  }
+  return {};
+}
+
+// The rows first, then the firewall, then the routes: after a death in between the rows say where
+// the ports lead, and whoever goes on with the change comes here again for the routes.
+Status LocalNetworks::move_gateways(const std::string& container, const std::string& leaving,
+                                    const std::vector<PortWish>& ports, FdRef space) {
+  const std::vector<Endpoint> before = endpoints_of_container(container);
+  std::vector<Endpoint> after;
+  std::vector<PublishedPort> published;
+  for (const Endpoint& endpoint : before) {
+    published.insert(published.end(), endpoint.ports.begin(), endpoint.ports.end());
+    if (endpoint.network != leaving) after.push_back(endpoint);
+  }
+  TRY(elect(after));
+  Cleanup give_back([&, had = published.size()] {
+    std::lock_guard lock(mutex_);
+    if (had == 0) ports_.give_back(container, published);
+  });
+  if (published.empty()) {
+    TRY_ASSIGN(published, take_ports(container, ports, after));
+  }
+  // What no other network carries stays with the one that leaves, and goes with it.
+  std::vector<PublishedPort> rest = deal(published, after);
+  for (const Endpoint& endpoint : before) {
+    if (endpoint.network != leaving) continue;
+    Endpoint& last = after.emplace_back(endpoint);
+    last.is_gateway = last.is_gateway6 = false;
+    last.ports = rest;
+  }
+  TRY(database_.write([&](metadata::Transaction& transaction) -> Status {
+    Rows rows(transaction, options_.name_space);
+    for (const Endpoint& endpoint : after) TRY(rows.update(endpoint));
+    return {};
+  }));
+  give_back.dismiss();
+  {
+    std::lock_guard lock(mutex_);
+    for (Wired& wired : wired_[container]) {
+      if (const Endpoint* now = by_endpoint(after, wired.endpoint.id)) wired.endpoint = *now;
+    }
+  }
+  TRY(carry_ports(before, after));
+  std::optional<Links> there;
+  TRY(run_in_name_space(space, [&]() -> Status {
+    TRY_ASSIGN(there, Links::open());
+    return {};
+  }));
+  for (const Endpoint& endpoint : after) {
+    if (endpoint.network != leaving) TRY(set_routes(endpoint, *there));
+  }
+  return {};
+}
+
+Result<std::vector<PublishedPort>> LocalNetworks::take_ports(
+    const std::string& container, const std::vector<PortWish>& wishes,
+    const std::vector<Endpoint>& endpoints) {
+  Families families{false, false};
+  std::string id;
+  std::string name;
+  for (const Endpoint& endpoint : endpoints) {
+    if (!endpoint.is_gateway && !endpoint.is_gateway6) continue;
+    families.v4 = families.v4 || endpoint.is_gateway;
+    families.v6 = families.v6 || endpoint.is_gateway6;
+    if (!id.empty()) continue;
+    id = endpoint.id;
+    name = endpoint.name;
+  }
+  // Without a way out there is nowhere to publish.
+  if (wishes.empty() || id.empty()) return std::vector<PublishedPort>();
+  std::lock_guard lock(mutex_);
+  auto ports = ports_.take(container, wishes, families);
+  if (ports) return ports;
+  return fail(std::move(ports).error().add_context(
+      cat("driver failed programming external connectivity on endpoint ", name, " (", id, ")")));
+}
+
+Status LocalNetworks::carry_ports(const std::vector<Endpoint>& before,
+                                  const std::vector<Endpoint>& after) {
+  std::vector<FirewallPort> from = ports_of(before);
+  std::vector<FirewallPort> to = ports_of(after);
+  if (from == to) return {};
+  TRY_ASSIGN(Links here, Links::open());
+  for (const Endpoint& endpoint : after) {
+    const Endpoint* former = by_endpoint(before, endpoint.id);
+    bool had = former != nullptr && !former->ports.empty();
+    if (!endpoint.ports.empty() && !had) TRY(here.set_hairpin(endpoint.outside));
+  }
+  return firewall_.move_ports(from, to);
+}
+
+}  // namespace dhow::network
