@@ -74,6 +74,19 @@ void ContainersImpl::drop_task(Container& container) {
   }
 }
 
+void ContainersImpl::abandon_task(Container& container) {
+  // The row first: a death in between leaves a process that was killed, and whose status the next
+  // engine would take for the container's own.
+  ContainerRecord record = *container.record();
+  record.progress.has_task = false;
+  if (auto written = commit_record(container, std::move(record), {}); !written) {
+    log::warning(cat("container ", container.id, ": ", written.error().message()));
+  }
+  if (auto cleaned = tasks_->cleanup(key(container.id)); !cleaned) {
+    log::warning(cat("container ", container.id, ": clean up: ", cleaned.error().message()));
+  }
+}
+
 bool ContainersImpl::wants_restart(const Container& container, const ContainerRecord& record,
                                    int status) const {
   if (container.stopping || record.progress.stopped_by_hand) return false;

@@ -97,7 +97,7 @@ void ContainersImpl::settle_recovered(const task::Recovered& recovered) {
   ProcessStatus status = recovered.state ? recovered.state->status : ProcessStatus::kUnknown;
   if (status == ProcessStatus::kCreated) {
     // A start that died halfway: it never ran.
-    std::ignore = tasks_->cleanup(recovered.key);
+    abandon_task(*container);
     return;
   }
   // It runs, or has ended while nobody watched: the end then comes at once.

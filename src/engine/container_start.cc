@@ -223,7 +223,7 @@ Status ContainersImpl::create_task(Container& container, const ContainerRecord& 
     TRY(attach_networks(record, space));
     return {};
   }();
-  if (!attached) std::ignore = tasks_->cleanup(key(container.id));
+  if (!attached) abandon_task(container);
   return attached;
 }
 
@@ -291,7 +291,7 @@ Status ContainersImpl::start_locked(Container& container) {
     TRY(connect_pending(container));
     auto pid = tasks_->start(key(container.id));
     if (!pid) {
-      std::ignore = tasks_->cleanup(key(container.id));
+      abandon_task(container);
       return fail(start_failure(pid.error()));
     }
     return pid;
@@ -331,10 +331,8 @@ Result<bool> ContainersImpl::start(std::string_view ref) {
   if (state.phase == Phase::kRunning) return true;
   workers_.cancel(container->restart_timer);
   container->backoff = 0;
-  if (record->progress.has_task) {
-    // What a start that failed halfway has left.
-    TRY(tasks_->cleanup(key(container->id)));
-  }
+  // What a start that failed halfway has left.
+  if (record->progress.has_task) abandon_task(*container);
   TRY(start_locked(*container));
   std::uint64_t run = container->run;
   watch_exit(container, run);

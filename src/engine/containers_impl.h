@@ -319,6 +319,8 @@ class ContainersImpl {
   // What a container that runs holds outside of its task.
   void release_held(const ContainerRecord& record);
   void drop_task(Container& container);
+  // Ends what there is of a task that is not to run, of which the row says nothing from then on.
+  void abandon_task(Container& container);
   void settle_exit(const ContainerPtr& container, int status, std::int64_t at, bool oom);
   bool wants_restart(const Container& container, const ContainerRecord& record, int status) const;
   void plan_restart(const ContainerPtr& container);

@@ -206,6 +206,25 @@ TEST_F(ContainersTest, KeepAnExitCodeWhoseTaskIsStillThere) {
   EXPECT_FALSE(shims_.has(id));
 }
 
+// A death while it is cleaned up leaves a process that was killed: nobody may take that for its
+// end.
+TEST_F(ContainersTest, HaveNoTaskInTheRowBeforeOneThatNeverRanIsKilled) {
+  std::string id = create(R"({"Image": "busybox"})");
+  start(id);
+  containers_.reset();
+  shims_.make_unstarted(id);
+  run({"UPDATE container SET state = '{\"phase\":\"created\",\"task\":true}'"});
+  std::int64_t with_task = -1;
+  shims_.on_cleanup = [&] {
+    with_task = number("SELECT count(*) FROM container WHERE state LIKE '%\"task\":true%'");
+  };
+  open();
+  EXPECT_EQ(with_task, 0);
+  EXPECT_FALSE(shims_.has(id));
+  EXPECT_EQ(state(id).phase, Phase::kCreated);
+  EXPECT_EQ(state(id).exit_code, 0);
+}
+
 TEST_F(ContainersTest, LeaveNothingOfACreateThatDied) {
   // What a death between the steps of a create leaves.
   snapshot::NewSnapshot stray;

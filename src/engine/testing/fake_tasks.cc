@@ -36,6 +36,11 @@ void FakeShims::lose(const std::string& id) {
   for (auto& watcher : watchers) watcher(fail(Code::kUnavailable, "the shim is gone"));
 }
 
+void FakeShims::make_unstarted(const std::string& id) {
+  std::lock_guard lock(mutex_);
+  tasks_[id].status = ProcessStatus::kCreated;
+}
+
 bool FakeShims::has(const std::string& id) {
   std::lock_guard lock(mutex_);
   return tasks_.contains(id);
@@ -132,6 +137,7 @@ class FakeTasks final : public task::Tasks {
     return exit;
   }
   Result<Exit> cleanup(const Key& key) override {
+    if (shims_.on_cleanup) shims_.on_cleanup();
     std::vector<std::function<void(Result<Exit>)>> watchers;
     {
       std::lock_guard lock(shims_.mutex_);

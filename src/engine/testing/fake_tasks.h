@@ -33,6 +33,10 @@ class FakeShims {
   // How many tasks have been made so far.
   int made() const { return next_pid_ - 1000; }
 
+  // As it is before its start.
+  void make_unstarted(const std::string& id);
+  // Called at the beginning of each cleanup, without the lock.
+  std::function<void()> on_cleanup;
   // What the next create fails with.
   std::string create_fault;
   // Signals that end a container by themselves; SIGKILL always does.
