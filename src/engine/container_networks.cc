@@ -56,7 +56,7 @@ Result<Wishes> wishes_of(const CreateConfig& config, const network::LocalNetwork
 
 Result<Join> join_of(const NetworkRecord& record, const EndpointConfig& config,
                      const std::string& mac) {
-  if (!record.has_addresses()) {
+  if (!record.has_interfaces()) {
     return wrong_network(
         cat("container cannot be connected to network ", record.name, " and to others"));
   }
@@ -123,6 +123,20 @@ Result<std::vector<PortWish>> port_wishes(const CreateConfig& config) {
     wishes.push_back(std::move(wish));
   }
   return wishes;
+}
+
+// Plugins choose addresses and gateways for each endpoint.
+void show_plugged(const network::CniEndpoint& endpoint, NetworkStatus& status) {
+  if (auto four = network::parse_address4(endpoint.address)) {
+    status.address = four->address.text();
+    status.prefix_length = four->bits;
+    status.gateway = endpoint.gateway;
+  }
+  if (auto six = network::parse_address6(endpoint.address6)) {
+    status.address6 = six->address.text();
+    status.prefix_length6 = six->bits;
+    status.gateway6 = endpoint.gateway6;
+  }
 }
 
 }  // namespace
@@ -225,7 +239,7 @@ std::vector<NetworkStatus> ContainersImpl::network_statuses(const ContainerRecor
     NetworkStatus status;
     status.name = network.name;
     status.config = std::move(config);
-    if (network.has_addresses() && !network.is_default()) {
+    if (network.has_interfaces() && !network.is_default()) {
       status.dns_names = {record.name};
       for (const std::string& alias : status.config.aliases) status.dns_names.push_back(alias);
       status.dns_names.emplace_back(short_id(record.id));
@@ -247,7 +261,8 @@ std::vector<NetworkStatus> ContainersImpl::network_statuses(const ContainerRecor
       }
       status.mac = endpoint->mac;
       status.is_gateway = endpoint->is_gateway;
-    } else if (!network.has_addresses() && runs) {
+      if (endpoint->cni) show_plugged(*endpoint->cni, status);
+    } else if (!network.has_interfaces() && runs) {
       status.network_id = network.id;
     }
     result.push_back(std::move(status));
@@ -385,7 +400,7 @@ Status ContainersImpl::connect(std::string_view ref, std::string_view network,
     return wrong_network(
         "container cannot be disconnected from host network or connected to host network");
   }
-  if (!joined_container(mode).empty() || !wanted.has_addresses()) {
+  if (!joined_container(mode).empty() || !wanted.has_interfaces()) {
     return wrong_network(
         "container sharing network namespace with another container or host cannot be connected "
         "to any other network");

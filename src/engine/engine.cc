@@ -62,6 +62,8 @@ Result<network::NetworksOptions> networks_options(const EngineOptions& given) {
                   : own.empty()                 ? "dhow"
                                                 : "dhow-" + own;
   options.address = given.bridge_address;
+  options.cni_plugins = given.cni_plugins;
+  options.cni_networks = given.cni_networks;
   options.ipv6 = given.ipv6;
   options.subnet6 = given.bridge_subnet6;
   // The same with each start, and another on each machine.

@@ -66,6 +66,9 @@ struct EngineOptions {
   };
   // Without one of a family: docker's, in subnets of 254 addresses; a /48 that is the host's own.
   std::vector<AddressPool> address_pools;
+  // Programs and configurations of CNI, for networks of the driver "cni".
+  std::vector<std::string> cni_plugins = {"/opt/cni/bin", "/usr/lib/cni"};
+  std::string cni_networks = "/etc/cni/net.d";
 };
 
 // The stores of one data folder and the use cases on them. What it opens, it recovers: containers

@@ -14,7 +14,7 @@ namespace {
 using network::NetworkRecord;
 
 bool is_predefined(const NetworkRecord& record) {
-  return record.name == "bridge" || !record.has_addresses();
+  return record.name == "bridge" || !record.has_interfaces();
 }
 
 bool label_matches(const NetworkRecord& record, const std::string& wanted) {

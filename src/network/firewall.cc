@@ -187,6 +187,8 @@ void add_masquerading(Batch& batch) {
 
 std::vector<FirewallPort> firewall_ports(const Endpoint& endpoint) {
   std::vector<FirewallPort> ports;
+  // Those are the plugins' business.
+  if (endpoint.cni) return ports;
   for (const PublishedPort& port : endpoint.ports) {
     Ip target = port.host.is_v6 ? Ip(endpoint.address6) : Ip(endpoint.address);
     ports.push_back(

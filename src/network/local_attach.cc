@@ -183,6 +183,8 @@ Status LocalNetworks::publish(const Endpoint& endpoint) {
 }
 
 Result<Attachment> LocalNetworks::attach(const AttachRequest& request) {
+  TRY_ASSIGN(bool for_plugins, is_for_plugins(request.joins));
+  if (for_plugins) return attach_by_plugins(request);
   Attachment result;
   Cleanup undo([&] {
     unwire(result.endpoints, Gone::kNow);
@@ -230,6 +232,8 @@ Status LocalNetworks::attach_all(const AttachRequest& request, Attachment& resul
 // First from the truth, then from the kernel, then the rows; the addresses last.
 void LocalNetworks::unwire(const std::vector<Endpoint>& endpoints, Gone gone) {
   if (endpoints.empty()) return;
+  // There is no other beside it.
+  if (endpoints.front().cni) return unplug(endpoints.front());
   const std::string container = endpoints.front().container;
   auto is_one = [&](const Wired& wired) {
     return std::ranges::any_of(endpoints,
@@ -283,6 +287,15 @@ void LocalNetworks::detach(const std::string& container) {
 Result<Endpoint> LocalNetworks::connect(const std::string& container, const std::string& name,
                                         const Join& wanted, const std::vector<PortWish>& ports,
                                         FdRef space) {
+  std::vector<Join> all_joins = {wanted};
+  for (const Endpoint& other : endpoints_of_container(container)) {
+    all_joins.push_back({other.network, {}, {}, {}, 0, {}});
+  }
+  TRY_ASSIGN(bool for_plugins, is_for_plugins(all_joins));
+  if (for_plugins) {
+    TRY_ASSIGN(Attachment attached, attach_by_plugins({container, name, {wanted}, ports, space}));
+    return attached.endpoints.front();
+  }
   TRY_ASSIGN(Links here, Links::open());
   TRY(ensure_bridge(here, wanted.network));
   std::set<std::string> names;
@@ -326,9 +339,14 @@ Status LocalNetworks::disconnect(const std::string& container, const std::string
     }
     return std::nullopt;
   };
-  if (!find()) {
+  auto leaving = find();
+  if (!leaving) {
     return fail(Code::kNotFound,
                 cat("container ", container, " is not connected to network ", network));
+  }
+  if (leaving->cni) {
+    unplug(*leaving);
+    return {};
   }
   auto moved = move_gateways(container, network, {}, space);
   // Without the ports that others carry now.
@@ -341,12 +359,13 @@ void LocalNetworks::settle(const std::set<std::string>& running) {
   std::vector<std::string> gone;
   std::vector<Endpoint> stay;
   std::vector<Endpoint> torn;  // a death came in between
+  std::vector<Endpoint> plugged;
   {
     std::lock_guard lock(mutex_);
     for (const auto& [container, wired] : wired_) {
       if (!running.contains(container)) gone.push_back(container);
       if (!running.contains(container)) continue;
-      for (const Wired& one : wired) stay.push_back(one.endpoint);
+      for (const Wired& one : wired) (one.endpoint.cni ? plugged : stay).push_back(one.endpoint);
     }
   }
   auto warn = [](const std::string& what, const Error& error) {
@@ -370,6 +389,7 @@ void LocalNetworks::settle(const std::set<std::string>& running) {
   }
   for (const std::string& container : gone) detach(container);
   for (const Endpoint& endpoint : torn) unwire({endpoint}, Gone::kNow);
+  settle_plugged(plugged);
   if (stay.empty()) {
     if (auto rested = rest_firewall(); !rested) warn("networks", rested.error());
   }

@@ -69,19 +69,28 @@ Status set_up_six(const NetworkRecord& record) {
 
 FirewallState LocalNetworks::truth() const {
   FirewallState state;
-  state.guards_forwarding = has_mark(options_, kForwarding4);
-  state.guards_forwarding6 = has_mark(options_, kForwarding6);
+  bool is_plugged = false;
   std::lock_guard lock(mutex_);
   for (const auto& [id, network] : networks_) {
     if (network.is_made) state.bridges.push_back(firewall_bridge(network.record));
   }
   for (const auto& [container, wired] : wired_) {
     for (const Wired& one : wired) {
+      is_plugged = is_plugged || one.endpoint.cni;
       if (one.is_leaving) continue;
       std::ranges::move(firewall_ports(one.endpoint), std::back_inserter(state.ports));
     }
   }
+  // What plugins have connected is not known to us, so it cannot be let through alone.
+  state.guards_forwarding = !is_plugged && has_mark(options_, kForwarding4);
+  state.guards_forwarding6 = !is_plugged && has_mark(options_, kForwarding6);
   return state;
+}
+
+// Plugins have connected the first container, or taken away the last.
+Status LocalNetworks::guard_forwarding() {
+  if (!has_mark(options_, kForwarding4) && !has_mark(options_, kForwarding6)) return {};
+  return firewall_.rebuild();
 }
 
 // A host that has forwarded nothing so far begins to: the mark has the firewall let nothing through

@@ -51,6 +51,8 @@ BasicAddressPool<Net> pool_of(const Addressing<Net>& addressing) {
 LocalNetworks::LocalNetworks(NetworksOptions options, metadata::Database& database)
     : options_(std::move(options)),
       database_(database),
+      cni_({.plugin_folders = options_.cni_plugins,
+            .cache_folder = options_.state + "/cni/results"}),
       firewall_(options_.table, [this] { return truth(); }) {}
 
 Result<std::unique_ptr<LocalNetworks>> LocalNetworks::open(NetworksOptions options,
@@ -226,7 +228,7 @@ Result<NetworkRecord> LocalNetworks::remove(std::string_view ref) {
     return fail(Code::kPermissionDenied, cat("error while removing network: network ", record.name,
                                              " has active endpoints (", join(users, ", "), ")"));
   }
-  TRY(drop_bridge(record));
+  TRY(record.is_cni() ? collect(record) : drop_bridge(record));
   auto written = database_.write([&](metadata::Transaction& transaction) {
     return Rows(transaction, options_.name_space).remove(record.id);
   });

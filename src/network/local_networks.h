@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "metadata/database.h"
 #include "network/address_pool.h"
+#include "network/cni/library.h"
 #include "network/firewall.h"
 #include "network/link_reaper.h"
 #include "network/links.h"
@@ -35,6 +36,9 @@ struct NetworksOptions {
   std::vector<SubnetPool6> pools6;  // empty: a /48 of unique local addresses
   std::string host_id;              // what that one is made from: the same with each start
   std::uint32_t mtu = 0;            // 0: the kernel's
+  // Where programs and configurations of CNI are.
+  std::vector<std::string> cni_plugins = {"/opt/cni/bin", "/usr/lib/cni"};
+  std::string cni_networks = "/etc/cni/net.d";
   // The kernel lets us make networks; else there are "host" and "none" alone.
   bool usable = true;
 };
@@ -174,6 +178,7 @@ class LocalNetworks {
   Status make_bridge(Links& links, NetworkRecord& record);
   Status rechoose(Links& links, NetworkRecord& record);
   Status enable_forwarding(bool is_v6);
+  Status guard_forwarding();
   // No network is in use: what the table is still needed for.
   Status rest_firewall();
   Status drop_bridge(const NetworkRecord& record);
@@ -186,6 +191,18 @@ class LocalNetworks {
   Status wire(const Endpoint& endpoint, FdRef space, Links& here, Links& there);
   Status publish(const Endpoint& endpoint);
   Status attach_all(const AttachRequest& request, Attachment& result);
+
+  // local_cni.cc
+  Result<NetworkRecord> cni_record_of(const NewNetwork& wanted) const;
+  // Whether one of them is of the driver "cni", beside which there are no others.
+  Result<bool> is_for_plugins(const std::vector<Join>& joins) const;
+  Result<Attachment> attach_by_plugins(const AttachRequest& request);
+  Status plug(Endpoint& endpoint, const NetworkRecord& record, const Join& wanted, FdRef space);
+  void unplug(const Endpoint& endpoint);
+  void settle_plugged(const std::vector<Endpoint>& running);
+  // Takes away what the plugins have made for containers that are not in the network any more.
+  Status collect(const NetworkRecord& record) const;
+
   // Whether the interfaces are gone when it returns, or are only out of use, as of a namespace that
   // is going anyway.
   enum class Gone { kNow, kSoon };
@@ -216,6 +233,7 @@ class LocalNetworks {
   std::map<std::string, std::vector<Wired>, std::less<>> wired_;  // by container
   PortTable ports_;
 
+  const cni::Library cni_;
   std::mutex bridge_mutex_;  // one bridge is made at a time
   Firewall firewall_;
   LinkReaper reaper_;

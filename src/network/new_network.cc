@@ -261,6 +261,7 @@ Status LocalNetworks::give_addresses(const NewNetwork& wanted, NetworkRecord& re
 }
 
 Result<NetworkRecord> LocalNetworks::record_of(const NewNetwork& wanted) const {
+  if (wanted.driver == "cni") return cni_record_of(wanted);
   TRY(check_driver(wanted));
   NetworkRecord record;
   TRY_ASSIGN(std::string half, random_name());

@@ -43,6 +43,7 @@ std::string network_json(const NetworkRecord& record) {
   write_map(out, "options", record.options);
   write_map(out, "ipamOptions", record.ipam_options);
   write_map(out, "labels", record.labels);
+  if (!record.cni.empty()) out.member("cni", record.cni);
   out.end_object();
   return out.text();
 }
@@ -95,6 +96,7 @@ void decode(const JsonReader& in, NetworkRecord& out) {
   oci::optional_member(in, "options", out.options);
   oci::optional_member(in, "ipamOptions", out.ipam_options);
   oci::optional_member(in, "labels", out.labels);
+  oci::optional_member(in, "cni", out.cni);
 }
 
 void decode(const JsonReader& in, PublishedPort& out) {
@@ -102,6 +104,14 @@ void decode(const JsonReader& in, PublishedPort& out) {
   oci::required_member(in, "inside", out.container_port);
   decode_text(in, "address", out.host);
   oci::required_member(in, "port", out.host_port);
+}
+
+void decode(const JsonReader& in, CniEndpoint& out) {
+  oci::required_member(in, "space", out.space);
+  oci::optional_member(in, "address", out.address);
+  oci::optional_member(in, "gateway", out.gateway);
+  oci::optional_member(in, "address6", out.address6);
+  oci::optional_member(in, "gateway6", out.gateway6);
 }
 
 void decode(const JsonReader& in, Endpoint& out) {
@@ -114,6 +124,8 @@ void decode(const JsonReader& in, Endpoint& out) {
   oci::optional_member(in, "gateway", out.is_gateway);
   oci::optional_member(in, "gateway6", out.is_gateway6);
   oci::optional_member(in, "ports", out.ports);
+  oci::optional_member(in, "cni", out.cni);
+  if (out.cni) out.take_addresses_of_plugins();
 }
 
 namespace {
@@ -135,11 +147,22 @@ std::string endpoint_json(const Endpoint& endpoint) {
     }
     out.end_array();
   }
+  if (endpoint.cni) {
+    out.key("cni").begin_object().member("space", endpoint.cni->space);
+    out.member("address", endpoint.cni->address).member("gateway", endpoint.cni->gateway);
+    out.member("address6", endpoint.cni->address6).member("gateway6", endpoint.cni->gateway6);
+    out.end_object();
+  }
   out.end_object();
   return out.text();
 }
 
 }  // namespace
+
+void Endpoint::take_addresses_of_plugins() {
+  if (auto four = parse_address4(cni->address)) address = four->address;
+  if (auto six = parse_address6(cni->address6)) address6 = six->address;
+}
 
 std::vector<Ip> Endpoint::addresses() const {
   std::vector<Ip> result;

@@ -48,11 +48,27 @@ struct NetworkRecord {
   TextMap ipam_options;
   TextMap labels;
 
+  // Of the driver "cni": its configuration, as a list.
+  std::string cni;
+
   bool has_addresses() const { return driver == "bridge"; }
+  bool is_cni() const { return driver == "cni"; }
+  // Containers get an interface in it.
+  bool has_interfaces() const { return driver != "host" && driver != "null"; }
   bool is_default() const { return name == "bridge"; }
   // Of an option; `otherwise` where it is not given.
   bool option(std::string_view name, bool otherwise) const;
   std::string text_option(std::string_view name) const;
+};
+
+// What plugins of CNI have told of an endpoint.
+struct CniEndpoint {
+  std::string space;    // where the namespace of the network is mounted
+  std::string address;  // with the length of its network's part; "": none of IPv4
+  std::string gateway;
+  std::string address6;  // as well, of IPv6
+  std::string gateway6;
+  bool operator==(const CniEndpoint&) const = default;
 };
 
 // What connects a container that runs to a network.
@@ -71,8 +87,12 @@ struct Endpoint {
   bool is_gateway = false;
   bool is_gateway6 = false;
   std::vector<PublishedPort> ports;
+  // Plugins have made it: there is no address of ours, and no interface outside that we know.
+  std::optional<CniEndpoint> cni;
 
   bool operator==(const Endpoint&) const = default;
+  // `address` and `address6` of what plugins have told.
+  void take_addresses_of_plugins();
   // Those that it has, IPv4 first.
   std::vector<Ip> addresses() const;
   Families gateway_of() const { return {is_gateway, is_gateway6}; }

@@ -107,6 +107,11 @@ void write_network(JsonWriter& json, const NetworkDetails& network, bool with_co
     for (const network::Endpoint& endpoint : network.endpoints) {
       json.key(endpoint.container).begin_object().member("Name", endpoint.name);
       json.member("EndpointID", endpoint.id).member("MacAddress", endpoint.mac);
+      if (endpoint.cni) {
+        json.member("IPv4Address", endpoint.cni->address);
+        json.member("IPv6Address", endpoint.cni->address6).end_object();
+        continue;
+      }
       json.member("IPv4Address",
                   with_bits(endpoint.address, record.v4 ? record.v4->subnet.bits : 0));
       json.member("IPv6Address",

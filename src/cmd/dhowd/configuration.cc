@@ -220,6 +220,8 @@ void add_engine_readers(std::map<std::string_view, Reader>& readers) {
   readers["default-address-pools"] = [](const Setting& in, Configuration& out) {
     return read_address_pools(in, out.engine.address_pools);
   };
+  readers["cni-plugin-dirs"] = texts(&Engine::cni_plugins);
+  readers["cni-conf-dir"] = text(&Engine::cni_networks);
   readers["dns"] = texts(&Engine::dns);
   readers["dns-opts"] = texts(&Engine::dns_options);
   readers["dns-search"] = texts(&Engine::dns_search);

@@ -84,6 +84,8 @@ bip = "10.1.0.1/24"
 ipv6 = true
 fixed-cidr-v6 = "fd00:17::/64"
 firewall-table = "mine"
+cni-plugin-dirs = ["/p", "/q"]
+cni-conf-dir = "/n"
 default-address-pools = [{ base = "10.2.0.0/16", size = 25 }]
 )",
                                    "/x.toml", configuration);
@@ -94,6 +96,8 @@ default-address-pools = [{ base = "10.2.0.0/16", size = 25 }]
   EXPECT_EQ(engine.firewall_table, "mine");
   EXPECT_TRUE(engine.ipv6);
   EXPECT_EQ(engine.bridge_subnet6, "fd00:17::/64");
+  EXPECT_THAT(engine.cni_plugins, ::testing::ElementsAre("/p", "/q"));
+  EXPECT_EQ(engine.cni_networks, "/n");
   ASSERT_EQ(engine.address_pools.size(), 1U);
   EXPECT_EQ(engine.address_pools[0].base, "10.2.0.0/16");
   EXPECT_EQ(engine.address_pools[0].size, 25);

@@ -261,12 +261,9 @@ Status Library::call_each(const NetworkConfig& network, std::string_view command
   return first;
 }
 
-Status Library::collect(const NetworkConfig& given,
-                        const std::vector<ValidAttachment>& valid) const {
+Status Library::remove_stale(const NetworkConfig& given,
+                             const std::vector<ValidAttachment>& valid) const {
   Status first;
-  auto keep = [&](Status status) {
-    if (!status && first) first = std::move(status);
-  };
   TRY_ASSIGN(std::vector<CachedAttachment> all, cache_.list());
   for (const CachedAttachment& one : all) {
     if (one.key.network != given.name) continue;
@@ -278,14 +275,21 @@ Status Library::collect(const NetworkConfig& given,
     unwanted.container = one.key.container;
     unwanted.interface = one.key.interface;
     if (is_there(one.netns)) unwanted.netns = one.netns;
-    keep(remove(given.name, unwanted, &given));
+    auto removed = remove(given.name, unwanted, &given);
+    if (!removed && first) first = std::move(removed);
   }
+  return first;
+}
+
+Status Library::collect(const NetworkConfig& given,
+                        const std::vector<ValidAttachment>& valid) const {
+  Status first = remove_stale(given, valid);
   TRY_ASSIGN(NetworkConfig network, negotiated(given));
   if (network.version < kGcSince || network.disable_gc) return first;
   PluginInput input;
   input.valid_attachments = list_of(valid);
-  keep(call_each(network, "GC", input));
-  return first;
+  auto collected = call_each(network, "GC", input);
+  return first ? collected : first;
 }
 
 Result<Readiness> Library::status(const NetworkConfig& given) const {

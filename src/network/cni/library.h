@@ -65,9 +65,13 @@ class Library {
   // kUnimplemented: the network's version has no CHECK.
   Status check(std::string_view network, const Attachment& attachment) const;
 
-  // Removes what the cache has of this network and is not in `valid`; then GC of the plugins, from
-  // version 1.1.0 on. All is tried; the first failure. Nobody may add to the network meanwhile what
-  // is not in `valid`.
+  // Removes what the cache has of this network and is not in `valid`. All is tried; the first
+  // failure.
+  Status remove_stale(const NetworkConfig& network,
+                      const std::vector<ValidAttachment>& valid) const;
+
+  // remove_stale(), then GC of the plugins, from version 1.1.0 on. All is tried; the first failure.
+  // Nobody may add to the network meanwhile what is not in `valid`.
   Status collect(const NetworkConfig& network, const std::vector<ValidAttachment>& valid) const;
 
   // Whether containers can be added: all plugins are there, and from version 1.1.0 on say so.
