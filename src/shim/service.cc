@@ -143,6 +143,8 @@ void TaskService::process_ended(Container& container, Process& process, const Pr
   if (is_init) {
     check_oom(container);
     container.paused = false;
+    // Its sockets would keep the namespace of its networks.
+    container.resolver.reset();
     if (container.shares_pids && !container.deleting) {
       run(
           container, "kill",

@@ -74,6 +74,12 @@ class TaskService {
   void checkpoint(const rpc::task::CheckpointTaskRequest& request, SharedReply reply);
   void shutdown(const rpc::task::ShutdownRequest& request, SharedReply reply);
 
+  // service_resolver.cc
+  // Takes the sockets that its worker has made, if any.
+  void open_resolver(Container& container, bool is_made, WorkerResult& result);
+  // For one that runs, and has come into a network with names.
+  void serve_names(Container& container, SharedReply reply);
+
   // service_query.cc
   void state(const rpc::task::StateRequest& request, SharedReply reply);
   void pids(const rpc::task::PidsRequest& request, SharedReply reply);

@@ -164,6 +164,9 @@ void TaskService::resume(const task::ResumeRequest& request, SharedReply reply) 
 void TaskService::update(const task::UpdateTaskRequest& request, SharedReply reply) {
   auto found = find_running(request.id);
   if (!found) return reply->fail(found.error());
+  if (request.annotations.contains(std::string(task::kServeNames))) {
+    return serve_names(**found, reply);
+  }
   if (!request.resources) {
     return reply->fail(Error(Code::kInvalidArgument, "update: no resources are given"));
   }

@@ -14,6 +14,7 @@
 #include "shim/cgroup_view.h"
 #include "shim/mounts.h"
 #include "shim/resident.h"
+#include "shim/resolver_sockets.h"
 #include "shim/service.h"
 #include "sys/file_io.h"
 
@@ -31,25 +32,30 @@ struct MadeContainer {
   bool on_host_mounts = false;
   bool oom_counts = false;
   std::uint64_t oom_seen = 0;
+  bool has_resolver = false;
 };
 
 std::string to_text(const MadeContainer& made) {
   return cat(made.pid, " ", made.shares_pids ? 1 : 0, " ", made.on_host_mounts ? 1 : 0, " ",
-             made.oom_counts ? 1 : 0, " ", made.oom_seen);
+             made.oom_counts ? 1 : 0, " ", made.oom_seen, " ", made.has_resolver ? 1 : 0);
 }
 
 MadeContainer made_from_text(std::string_view text) {
-  std::uint64_t numbers[5] = {};
+  std::uint64_t numbers[6] = {};
   std::size_t index = 0;
   for (std::string_view word : split(text, ' ')) {
-    if (index < 5) numbers[index++] = parse_number<std::uint64_t>(word).value_or(0);
+    if (index < 6) numbers[index++] = parse_number<std::uint64_t>(word).value_or(0);
   }
-  return {static_cast<pid_t>(numbers[0]), numbers[1] != 0, numbers[2] != 0, numbers[3] != 0,
-          numbers[4]};
+  return {static_cast<pid_t>(numbers[0]),
+          numbers[1] != 0,
+          numbers[2] != 0,
+          numbers[3] != 0,
+          numbers[4],
+          numbers[5] != 0};
 }
 
-// In the worker, once there is a container.
-WorkerResult describe(MadeContainer made) {
+// In the worker, once there is a container, and in its network namespace after that.
+Result<WorkerResult> describe(MadeContainer made, const std::string& bundle) {
   made.shares_pids = !is_first_of_its_pids(made.pid);
   WorkerResult result;
   auto location = cgroups_of(made.pid);
@@ -61,6 +67,13 @@ WorkerResult describe(MadeContainer made) {
       result.fds.push_back(std::move(oom->fd));
       result.fds.push_back(std::move(oom->keep));
     }
+  }
+  // Before its program runs, so that nothing else is in their place.
+  if (::access(resolver_file(bundle).c_str(), F_OK) == 0) {
+    TRY_ASSIGN(ResolverSockets sockets, make_resolver_sockets(made.pid));
+    result.fds.push_back(std::move(sockets.datagrams));
+    result.fds.push_back(std::move(sockets.listener));
+    made.has_resolver = true;
   }
   result.payload = to_text(made);
   return result;
@@ -89,7 +102,12 @@ Result<WorkerResult> make_in_worker(const Making& making,
     return fail(std::move(pid).error().add_context("OCI runtime create failed"));
   }
   made.pid = *pid;
-  return describe(made);
+  auto described = describe(made, making.make.bundle);
+  if (!described) {
+    std::ignore = runtime->remove(making.id);
+    std::ignore = unmount_all(rootfs);
+  }
+  return described;
 }
 
 // An executable of the request's options, and the folder for its state.
@@ -176,6 +194,7 @@ void TaskService::created(const std::string& id, SharedReply reply, Result<Worke
     own_pid(*container, init, made.pid);
     container->shares_pids = made.shares_pids;
     container->on_host_mounts = made.on_host_mounts;
+    open_resolver(*container, made.has_resolver, *result);
     watch_oom(*container, *result);
     if (container->oom) container->oom->counts = made.oom_counts;
     if (container->oom) container->oom->seen = made.oom_seen;
@@ -289,6 +308,7 @@ void TaskService::restore(Container& container, SharedReply reply) {
         own_pid(*found, init, made.pid);
         found->shares_pids = made.shares_pids;
         found->on_host_mounts = made.on_host_mounts;
+        open_resolver(*found, made.has_resolver, *result);
         watch_oom(*found, *result);
         auto taken = init.io->made();
         if (!taken) log::warning(taken.error().message());

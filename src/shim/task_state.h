@@ -16,6 +16,7 @@
 #include "shim/loop.h"
 #include "shim/oci_runtime.h"
 #include "shim/process_io.h"
+#include "shim/resolver.h"
 
 namespace dhow::shim {
 
@@ -61,6 +62,8 @@ struct Container {
   bool on_host_mounts = false;
   std::optional<cgroup::Cgroup::OomWatch> oom;
   Loop::Watch oom_watch;  // before `oom` closes its descriptor
+  // While its first process runs; none: it is in no network with names.
+  std::unique_ptr<Resolver> resolver;
 
   Process* find(const std::string& exec_id) {
     if (exec_id.empty()) return &init;
