@@ -60,54 +60,6 @@ void merge_command(ContainerConfig& config, const oci::ImageConfig& image) {
   }
 }
 
-// A server on the host's loopback is none of a container's with a network of its own. What
-// systemd-resolved asks itself is in the second file.
-std::string servers_beyond_loopback(std::string_view text) {
-  std::string result;
-  bool has_server = false;
-  for (std::string_view line : split(text, '\n')) {
-    if (line.starts_with("nameserver")) {
-      std::string_view server = trim(line.substr(10));
-      if (server.starts_with("127.") || server == "::1") continue;
-      has_server = true;
-    }
-    result += cat(line, "\n");
-  }
-  // Docker's answer to a host without servers.
-  if (!has_server) result += "nameserver 8.8.8.8\nnameserver 8.8.4.4\n";
-  return result;
-}
-
-std::string resolv_conf_of_host(bool own_network) {
-  constexpr std::size_t kMost = std::size_t{1} << 20;
-  std::string text = read_file("/etc/resolv.conf", kMost).value_or("");
-  if (!own_network) return text;
-  if (text.find("127.0.0.53") != std::string::npos) {
-    if (auto real = read_file("/run/systemd/resolve/resolv.conf", kMost)) text = *real;
-  }
-  return servers_beyond_loopback(text);
-}
-
-std::string resolv_text(const HostConfig& host, const EngineOptions& engine, bool own_network) {
-  std::string text;
-  const auto& servers = host.dns.empty() ? engine.dns : host.dns;
-  const auto& domains = host.dns_search.empty() ? engine.dns_search : host.dns_search;
-  const auto& options = host.dns_options.empty() ? engine.dns_options : host.dns_options;
-  std::string own = resolv_conf_of_host(own_network);
-  // What is not said is the machine's.
-  for (std::string_view line : split(own, '\n')) {
-    bool replaced =
-        (line.starts_with("nameserver") && !servers.empty()) ||
-        ((line.starts_with("search") || line.starts_with("domain")) && !domains.empty()) ||
-        (line.starts_with("options") && !options.empty());
-    if (!replaced && !trim(line).empty()) text += cat(line, "\n");
-  }
-  for (const std::string& server : servers) text += cat("nameserver ", server, "\n");
-  if (!domains.empty() && domains.front() != ".") text += cat("search ", join(domains, " "), "\n");
-  if (!options.empty()) text += cat("options ", join(options, " "), "\n");
-  return text;
-}
-
 }  // namespace
 
 Status ContainersImpl::merge_image(CreateConfig& create, const oci::ImageConfig& image) const {
@@ -246,31 +198,6 @@ Result<std::string> ContainersImpl::reserve_name(const std::string& wanted, cons
 void ContainersImpl::release_name(const std::string& name) {
   std::unique_lock lock(mutex_);
   by_name_.erase(name);
-}
-
-Status ContainersImpl::write_files(const ContainerRecord& record) const {
-  std::string place = folder(record.id);
-  TRY(make_dirs(place, 0710));
-  TRY_ASSIGN(Fd opened, open_at(kCwd, place, O_RDONLY | O_DIRECTORY));
-  const HostConfig& host = record.config.host;
-  const IdRemap* remap = remap_of(host);
-  std::string hosts = hosts_text(record);
-  std::string mode = network_mode(host);
-  bool own_network = has_networks() && mode != "none" && mode != "host";
-  if (mode == "host") {
-    if (auto own = read_file("/etc/hosts", std::size_t{1} << 20)) hosts = *own;
-  }
-  auto put = [&](const char* name, std::string_view text) -> Status {
-    TRY_ASSIGN(Fd file, open_at(opened, name, O_WRONLY | O_CREAT | O_TRUNC, 0644));
-    // The container's root may write them.
-    if (remap != nullptr && ::fchown(file.get(), remap->root_uid(), remap->root_gid()) != 0) {
-      return fail_errno(errno, cat("give ", name, " to the container's root"));
-    }
-    return write_all(file, text);
-  };
-  TRY(put("hosts", hosts));
-  TRY(put("hostname", record.config.config.hostname + "\n"));
-  return put("resolv.conf", resolv_text(host, options_, own_network));
 }
 
 Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {

@@ -141,6 +141,15 @@ void show_plugged(const network::CniEndpoint& endpoint, NetworkStatus& status) {
 
 }  // namespace
 
+std::vector<NetworkRecord> ContainersImpl::wanted_networks(const ContainerRecord& record) const {
+  std::vector<NetworkRecord> networks;
+  if (!has_networks() || is_plain_mode(network_mode(record.config.host))) return networks;
+  auto wishes = wishes_of(record.config, *stores_.networks);
+  if (!wishes) return networks;
+  for (auto& [network, config] : *wishes) networks.push_back(std::move(network));
+  return networks;
+}
+
 Status ContainersImpl::check_networks(const ContainerRecord& record,
                                       std::vector<std::string>& warnings) const {
   const HostConfig& host = record.config.host;
@@ -239,10 +248,8 @@ std::vector<NetworkStatus> ContainersImpl::network_statuses(const ContainerRecor
     NetworkStatus status;
     status.name = network.name;
     status.config = std::move(config);
-    if (network.has_interfaces() && !network.is_default()) {
-      status.dns_names = {record.name};
-      for (const std::string& alias : status.config.aliases) status.dns_names.push_back(alias);
-      status.dns_names.emplace_back(short_id(record.id));
+    if (has_names(network)) {
+      status.dns_names = dns_names(record, &status.config);
     }
     auto endpoint = std::ranges::find(endpoints, network.id, &Endpoint::network);
     bool runs = record.progress.state.has_process();
@@ -294,39 +301,6 @@ std::vector<PortStatus> ContainersImpl::port_statuses(const ContainerRecord& rec
   return result;
 }
 
-std::string ContainersImpl::hosts_text(const ContainerRecord& record) const {
-  std::string text =
-      "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\n"
-      "ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
-  for (const std::string& entry : record.config.host.extra_hosts) {
-    std::size_t colon = entry.find(':');
-    if (colon == std::string::npos) continue;
-    std::string address = entry.substr(colon + 1);
-    if (address.starts_with('[') && address.ends_with(']')) {
-      address = address.substr(1, address.size() - 2);
-    }
-    std::string name = entry.substr(0, colon);
-    if (address == "host-gateway" && has_networks()) {
-      auto network = stores_.networks->find("bridge");
-      if (network && network->v6) text += cat(network->v6->gateway.text(), "\t", name, "\n");
-      if (network && network->v4) address = network->v4->gateway.text();
-    }
-    text += cat(address, "\t", name, "\n");
-  }
-  if (stores_.networks == nullptr) return text;
-  const ContainerConfig& config = record.config.config;
-  std::string names = config.hostname;
-  if (!config.domainname.empty()) {
-    names = cat(config.hostname, ".", config.domainname, " ", config.hostname);
-  }
-  for (const Endpoint& endpoint : stores_.networks->endpoints_of_container(record.id)) {
-    for (const network::Ip& address : endpoint.addresses()) {
-      text += cat(address.text(), "\t", names, "\n");
-    }
-  }
-  return text + neighbour_lines(record.id);
-}
-
 // After shims have told which containers run.
 Status ContainersImpl::settle_networks() const {
   if (stores_.networks == nullptr) return {};
@@ -340,13 +314,18 @@ Status ContainersImpl::settle_networks() const {
   for (const std::string& id : running) {
     auto container = find(id);
     if (!container) continue;  // it has ended, and was not to stay
-    if (auto finished = finish_connecting(*(*container)->record()); !finished) {
-      log::warning(cat("container ", id, ": ", finished.error().message()));
-    }
+    RecordPtr record = (*container)->record();
+    auto finished = settle_resolver(*record);
+    if (finished) finished = finish_connecting(*record);
+    if (!finished) log::warning(cat("container ", id, ": ", finished.error().message()));
+    if (stores_.networks->endpoints_of_container(id).empty()) continue;
+    change_hosts(*record, {});
+    if (asks_resolver(*record)) change_resolv_conf(*record);
   }
   std::vector<std::string> networks;
   for (const NetworkRecord& record : stores_.networks->list()) networks.push_back(record.id);
   tell_neighbours(networks);
+  drop_stray_names();
   return {};
 }
 
@@ -373,8 +352,10 @@ Status ContainersImpl::finish_connecting(const ContainerRecord& record) const {
     bool is_wanted = std::ranges::any_of(
         wishes, [&](const auto& wish) { return wish.first.id == endpoint.network; });
     if (is_wanted) continue;
+    std::vector<std::string> lines = own_lines(record, endpoint);
     TRY_ASSIGN(Fd space, network_space(record));
     TRY(stores_.networks->disconnect(record.id, endpoint.network, space));
+    change_hosts(record, lines);
   }
   for (const auto& [network, config] : wishes) {
     bool is_there = std::ranges::any_of(
@@ -422,7 +403,9 @@ Status ContainersImpl::connect(std::string_view ref, std::string_view network,
   }));
   container->set_record(std::make_shared<const ContainerRecord>(record));
   if (!state.has_process()) return {};
+  // The resolver first, as nothing is lost by one that is not asked.
   auto joined = [&]() -> Status {
+    TRY(settle_resolver(record));
     TRY_ASSIGN(Fd space, network_space(record));
     TRY_ASSIGN(std::vector<PortWish> ports, port_wishes(record.config));
     TRY(stores_.networks->connect(record.id, record.name, join, ports, space));
@@ -435,9 +418,11 @@ Status ContainersImpl::connect(std::string_view ref, std::string_view network,
       return ContainerRows(transaction, options_.name_space).set_config(record);
     });
     container->set_record(std::make_shared<const ContainerRecord>(record));
+    std::ignore = settle_resolver(record);
     return fail(std::move(joined).error());
   }
-  TRY(write_files(record));
+  change_hosts(record, {});
+  change_resolv_conf(record);
   tell_neighbours({wanted.id});
   for (Event& event : network_events(record, "connect")) {
     if (event.actor == wanted.id) std::ignore = stores_.events.publish(std::move(event));
@@ -478,9 +463,16 @@ Status ContainersImpl::disconnect(std::string_view ref, std::string_view network
   }));
   container->set_record(std::make_shared<const ContainerRecord>(record));
   if (!record.progress.state.has_process()) return {};
+  std::vector<std::string> lines;
+  for (const Endpoint& endpoint : stores_.networks->endpoints_of_container(record.id)) {
+    if (endpoint.network == unwanted.id) lines = own_lines(record, endpoint);
+  }
   TRY_ASSIGN(Fd space, network_space(record));
   TRY(stores_.networks->disconnect(record.id, unwanted.id, space));
-  TRY(write_files(record));
+  if (auto told = settle_resolver(record); !told) {
+    log::warning(cat("container ", record.id, ": resolver: ", told.error().message()));
+  }
+  change_hosts(record, lines);
   tell_neighbours({unwanted.id});
   for (Event& event : events) std::ignore = stores_.events.publish(std::move(event));
   return {};

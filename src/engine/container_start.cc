@@ -180,6 +180,7 @@ Status ContainersImpl::fill_task(const ContainerRecord& record, task::CreateOpti
   if (remap_of(record.config.host) == nullptr) {
     TRY_ASSIGN(space, attach_networks(record, FdRef(-1)));
   }
+  if (asks_resolver(record)) create.resolver = resolver_settings(record);
   TRY_ASSIGN(create.config, bundle_config(record, space));
   TRY_ASSIGN(snapshot::MountPlan plan, plan_of(record));
   TRY_ASSIGN(std::vector<snapshot::Mount> mounts, snapshot::to_mounts(plan));

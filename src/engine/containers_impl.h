@@ -33,6 +33,10 @@ namespace dhow::engine {
 
 using RecordPtr = std::shared_ptr<const ContainerRecord>;
 
+// What a container is found by on a network with names, its own name first. The configuration may
+// be nullptr.
+std::vector<std::string> dns_names(const ContainerRecord& record, const EndpointConfig* config);
+
 // A callback that is called once at most, and not after drop(), which waits for a call that is
 // under way, but for one that it is in.
 template <typename Argument>
@@ -211,8 +215,6 @@ class ContainersImpl {
   Status check_joined(const ContainerRecord& record) const;
   Result<std::string> reserve_name(const std::string& wanted, const std::string& id);
   void release_name(const std::string& name);
-  // Files of the container's name and networks; written anew when it gets addresses.
-  Status write_files(const ContainerRecord& record) const;
 
   // container_mounts.cc
   // The root with all that is mounted in it, as a copy that nobody else sees.
@@ -279,16 +281,46 @@ class ContainersImpl {
   std::vector<Event> network_events(const ContainerRecord& record, std::string_view action) const;
   std::vector<NetworkStatus> network_statuses(const ContainerRecord& record) const;
   std::vector<PortStatus> port_statuses(const ContainerRecord& record) const;
-  std::string hosts_text(const ContainerRecord& record) const;
   Status settle_networks() const;
-  // container_names.cc
-  // Of a container's neighbours on networks of one's own, for its file of hosts.
-  std::string neighbour_lines(const std::string& id) const;
-  // Writes them anew for all who are in one of the networks.
-  void tell_neighbours(const std::vector<std::string>& networks) const;
-  std::vector<std::string> networks_of(const std::string& id) const;
-
+  // Those that it is to be in, that of its mode first; none: it has no network of its own, or one
+  // of them is not there.
+  std::vector<network::NetworkRecord> wanted_networks(const ContainerRecord& record) const;
   Status finish_connecting(const ContainerRecord& record) const;
+
+  // container_names.cc
+  // Its shim is ours, so it can have a resolver.
+  bool has_resolver(const ContainerRecord& record) const;
+  // And it is in a network with names.
+  bool asks_resolver(const ContainerRecord& record) const;
+  static bool has_names(const network::NetworkRecord& network) {
+    return network.has_interfaces() && !network.is_default();
+  }
+  // As dns::parse_settings() reads it.
+  std::string resolver_settings(const ContainerRecord& record) const;
+  // Tells the shim of one that runs, and has or needs a resolver.
+  Status settle_resolver(const ContainerRecord& record) const;
+  std::string names_folder(const std::string& network) const {
+    return options_.state + "/networks/" + network;
+  }
+  std::string names_on(const network::NetworkRecord& network) const;
+  // Writes the names on these networks anew.
+  void tell_neighbours(const std::vector<std::string>& networks) const;
+  // For a container without a resolver.
+  std::vector<std::string> neighbour_lines(const ContainerRecord& record) const;
+  std::vector<std::string> networks_of(const std::string& id) const;
+  void drop_stray_names() const;
+
+  // container_hosts.cc
+  // Its files hosts, hostname and resolv.conf, for a start.
+  Status write_files(const ContainerRecord& record) const;
+  std::vector<std::string> own_lines(const ContainerRecord& record,
+                                     const network::Endpoint& endpoint) const;
+  std::string hosts_text(const ContainerRecord& record) const;
+  std::vector<std::string> changing_lines(const ContainerRecord& record) const;
+  // Of one that runs: these lines go, those of its addresses are there.
+  void change_hosts(const ContainerRecord& record, const std::vector<std::string>& gone) const;
+  std::string resolv_text(const ContainerRecord& record) const;
+  void change_resolv_conf(const ContainerRecord& record) const;
 
   // container_volume_content.cc
   // Has `fill` make the content of a volume anew, and puts it in its place at once.

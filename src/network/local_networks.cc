@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "network/local_networks.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <tuple>
 
 #include "base/hasher.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "metadata/lease_store.h"
+#include "sys/file_io.h"
 #include "sys/random_name.h"
 
 namespace dhow::network {
@@ -239,6 +243,10 @@ Result<NetworkRecord> LocalNetworks::remove(std::string_view ref) {
     }
     return fail(Code::kPermissionDenied, cat("error while removing network: network ", record.name,
                                              " has active endpoints"));
+  }
+  // What its containers' resolvers knew.
+  if (auto names = open_at(kCwd, options_.state + "/networks", O_RDONLY | O_DIRECTORY)) {
+    std::ignore = remove_tree(*names, record.id);
   }
   std::lock_guard lock(mutex_);
   networks_.erase(record.id);

@@ -18,6 +18,7 @@ namespace dhow::task {
 
 inline constexpr char kShimSocket[] = "shim.sock";
 inline constexpr char kShimLog[] = "shim.log";
+inline constexpr char kResolverFile[] = "resolver";
 inline constexpr char kBootstrapFile[] = "bootstrap.json";
 
 // kInvalidArgument for what is no key.

@@ -121,6 +121,16 @@ Status LocalTasks::update(const Key& key, std::string_view resources) {
   return done(shim->call(request, options_.limits.call));
 }
 
+Status LocalTasks::set_resolver(const Key& key, std::string_view text) {
+  TRY_ASSIGN(auto shim, find(key));
+  TRY_ASSIGN(Fd bundle, bundles_.find(key));
+  TRY(replace_file(bundle, kResolverFile, text, 0600));
+  rpc::task::UpdateTaskRequest request;
+  request.id = key.id;
+  request.annotations.emplace(rpc::task::kServeNames, "");
+  return done(shim->call(request, options_.limits.call));
+}
+
 Status LocalTasks::checkpoint(const Key& key, std::string_view folder,
                               const rpc::runc::CheckpointOptions& options) {
   TRY_ASSIGN(auto shim, find(key));

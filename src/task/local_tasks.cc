@@ -181,7 +181,9 @@ Result<pid_t> LocalTasks::create(const Key& key, const CreateOptions& options) {
   auto fill_in = [&]() -> Status {
     if (options.complete) TRY(options.complete(full));
     TRY_ASSIGN(Fd file, open_at(*bundle, "config.json", O_WRONLY | O_CREAT | O_EXCL, 0600));
-    return write_all(file, full.config);
+    TRY(write_all(file, full.config));
+    if (!full.resolver.empty()) TRY(replace_file(*bundle, kResolverFile, full.resolver, 0600));
+    return {};
   };
   // A foreign shim reads the configuration as it starts.
   bool is_ours = options.runtime.shim.empty();

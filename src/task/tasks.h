@@ -54,6 +54,8 @@ struct CreateOptions {
   std::vector<rpc::Mount> rootfs;  // mounted by the shim on BUNDLE/rootfs; empty: config names it
   Streams streams = {};
   Runtime runtime = {};
+  // What our shim is to answer to questions for names, BUNDLE/resolver: dns/names.h. "": none.
+  std::string resolver = {};
   std::string checkpoint = {};  // a folder of criu's to restore from; empty: none
   // Fills in all but `runtime`, when it is set: called on the thread of the caller while our shim
   // starts, which takes as long. What it fails with, the create fails with.
@@ -174,6 +176,8 @@ class Tasks {
   virtual Status close_stdin(const Key& key, std::string_view exec_id) = 0;
   // `resources`: JSON, the `linux.resources` object of config.json.
   virtual Status update(const Key& key, std::string_view resources) = 0;
+  // Replaces BUNDLE/resolver. The shim has a resolver from then on.
+  virtual Status set_resolver(const Key& key, std::string_view text) = 0;
   virtual Status checkpoint(const Key& key, std::string_view folder,
                             const rpc::runc::CheckpointOptions& options) = 0;
   // The pid of the shim; for tests and `inspect`.

@@ -179,6 +179,7 @@ class FakeTasks final : public task::Tasks {
   Status resize(const Key&, std::string_view, std::uint32_t, std::uint32_t) override { return {}; }
   Status close_stdin(const Key&, std::string_view) override { return {}; }
   Status update(const Key&, std::string_view) override { return {}; }
+  Status set_resolver(const Key&, std::string_view) override { return {}; }
   Status checkpoint(const Key&, std::string_view, const rpc::runc::CheckpointOptions&) override {
     return fail(Code::kUnimplemented, "checkpoint");
   }
