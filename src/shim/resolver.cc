@@ -74,10 +74,8 @@ void Resolver::receive() {
     answer(Transport::kDatagram, std::string_view(buffer, static_cast<std::size_t>(got)),
            [this, from](const std::string& text) {
              if (text.empty()) return;
-             // One that can't take it asks again.
-             std::ignore =
-                 ::sendto(sockets_.datagrams.get(), text.data(), text.size(), MSG_NOSIGNAL,
-                          reinterpret_cast<const sockaddr*>(&from), sizeof from);
+             // A client that can't take it asks again.
+             std::ignore = send_answer(sockets_, from, text);
            });
   }
 }

@@ -75,8 +75,8 @@ class TaskService {
   void shutdown(const rpc::task::ShutdownRequest& request, SharedReply reply);
 
   // service_resolver.cc
-  // Takes the sockets that its worker has made, if any.
-  void open_resolver(Container& container, bool is_made, WorkerResult& result);
+  // Takes the sockets that its worker has made: the last ones of its descriptors.
+  void open_resolver(Container& container, std::size_t count, WorkerResult& result);
   // For one that runs, and has come into a network with names.
   void serve_names(Container& container, SharedReply reply);
 

@@ -3,7 +3,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "base/log.h"
@@ -32,12 +34,12 @@ struct MadeContainer {
   bool on_host_mounts = false;
   bool oom_counts = false;
   std::uint64_t oom_seen = 0;
-  bool has_resolver = false;
+  std::size_t resolver_fds = 0;  // the last ones of the worker's; 0: it has no resolver
 };
 
 std::string to_text(const MadeContainer& made) {
   return cat(made.pid, " ", made.shares_pids ? 1 : 0, " ", made.on_host_mounts ? 1 : 0, " ",
-             made.oom_counts ? 1 : 0, " ", made.oom_seen, " ", made.has_resolver ? 1 : 0);
+             made.oom_counts ? 1 : 0, " ", made.oom_seen, " ", made.resolver_fds);
 }
 
 MadeContainer made_from_text(std::string_view text) {
@@ -51,7 +53,7 @@ MadeContainer made_from_text(std::string_view text) {
           numbers[2] != 0,
           numbers[3] != 0,
           numbers[4],
-          numbers[5] != 0};
+          numbers[5]};
 }
 
 // In the worker, once there is a container, and in its network namespace after that.
@@ -71,9 +73,9 @@ Result<WorkerResult> describe(MadeContainer made, const std::string& bundle) {
   // Before its program runs, so that nothing else is in their place.
   if (::access(resolver_file(bundle).c_str(), F_OK) == 0) {
     TRY_ASSIGN(ResolverSockets sockets, make_resolver_sockets(made.pid));
-    result.fds.push_back(std::move(sockets.datagrams));
-    result.fds.push_back(std::move(sockets.listener));
-    made.has_resolver = true;
+    std::vector<Fd> all = std::move(sockets).take_all();
+    made.resolver_fds = all.size();
+    std::ranges::move(all, std::back_inserter(result.fds));
   }
   result.payload = to_text(made);
   return result;
@@ -194,7 +196,7 @@ void TaskService::created(const std::string& id, SharedReply reply, Result<Worke
     own_pid(*container, init, made.pid);
     container->shares_pids = made.shares_pids;
     container->on_host_mounts = made.on_host_mounts;
-    open_resolver(*container, made.has_resolver, *result);
+    open_resolver(*container, made.resolver_fds, *result);
     watch_oom(*container, *result);
     if (container->oom) container->oom->counts = made.oom_counts;
     if (container->oom) container->oom->seen = made.oom_seen;
@@ -308,7 +310,7 @@ void TaskService::restore(Container& container, SharedReply reply) {
         own_pid(*found, init, made.pid);
         found->shares_pids = made.shares_pids;
         found->on_host_mounts = made.on_host_mounts;
-        open_resolver(*found, made.has_resolver, *result);
+        open_resolver(*found, made.resolver_fds, *result);
         watch_oom(*found, *result);
         auto taken = init.io->made();
         if (!taken) log::warning(taken.error().message());

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Resolvers of containers.
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "base/strings.h"
@@ -8,14 +10,12 @@
 
 namespace dhow::shim {
 
-// They are the first two of its descriptors that nobody else takes, behind those for OOM.
-void TaskService::open_resolver(Container& container, bool is_made, WorkerResult& result) {
-  if (!is_made || result.fds.size() < 2) return;
-  ResolverSockets sockets;
-  sockets.listener = std::move(result.fds.back());
-  result.fds.pop_back();
-  sockets.datagrams = std::move(result.fds.back());
-  result.fds.pop_back();
+void TaskService::open_resolver(Container& container, std::size_t count, WorkerResult& result) {
+  if (count == 0 || count > result.fds.size()) return;
+  auto first = std::prev(result.fds.end(), static_cast<std::ptrdiff_t>(count));
+  std::vector<Fd> all(std::make_move_iterator(first), std::make_move_iterator(result.fds.end()));
+  result.fds.erase(first, result.fds.end());
+  ResolverSockets sockets = ResolverSockets::from_all(std::move(all));
   auto opened = Resolver::open(loop_, resolver_file(container.bundle), std::move(sockets));
   if (opened) {
     container.resolver = std::move(*opened);
@@ -30,10 +30,7 @@ void TaskService::serve_names(Container& container, SharedReply reply) {
       {},
       [pid = container.init.pid]() -> Result<WorkerResult> {
         TRY_ASSIGN(ResolverSockets sockets, make_resolver_sockets(pid));
-        WorkerResult result;
-        result.fds.push_back(std::move(sockets.datagrams));
-        result.fds.push_back(std::move(sockets.listener));
-        return result;
+        return WorkerResult{{}, std::move(sockets).take_all()};
       },
       [this, id = container.id, reply](Result<WorkerResult> result) {
         Container* found = find(id);
@@ -41,7 +38,7 @@ void TaskService::serve_names(Container& container, SharedReply reply) {
         if (!result) return reply->fail(result.error());
         // Else it has ended meanwhile.
         bool is_there = found != nullptr && found->init.state == Process::State::kRunning;
-        if (is_there) open_resolver(*found, true, *result);
+        if (is_there) open_resolver(*found, result->fds.size(), *result);
         reply->send(Status());
       });
 }

@@ -14,6 +14,7 @@
 #include <csignal>
 #include <filesystem>
 #include <future>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
 #include <netinet/in.h>
@@ -244,6 +245,31 @@ TEST_F(ResolverTest, NothingLeavesAnInternalNetwork) {
   EXPECT_EQ(ask("good.example", true), "failure 2");
   EXPECT_NE(ask("web"), "failure 2");
   EXPECT_TRUE(servers_[0]->asked().empty());
+}
+
+// As of a name server that runs in a container.
+TEST_F(ResolverTest, ProgramsCanHavePort53) {
+  std::vector<Fd> held;
+  auto bound = network::run_in_name_space(container_, [&]() -> Status {
+    for (int type : {SOCK_DGRAM, SOCK_STREAM}) {
+      held.emplace_back(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+      struct sockaddr_in place{};
+      place.sin_family = AF_INET;
+      place.sin_port = htons(53);
+      if (::bind(held.back().get(), reinterpret_cast<sockaddr*>(&place), sizeof place) != 0) {
+        return fail_errno(errno, "bind");
+      }
+    }
+    return ::listen(held.back().get(), 1) == 0 ? Status() : fail_errno(errno, "listen");
+  });
+  ASSERT_TRUE(bound.has_value()) << bound.error().message();
+  EXPECT_THAT(ask("web"), ::testing::HasSubstr("10.7.0.2"));
+  EXPECT_THAT(ask("web", true), ::testing::HasSubstr("10.7.0.2"));
+  EXPECT_EQ(ask("good.example"), "192.0.2.1");
+  // Theirs is what is sent to other addresses.
+  exchange(container_, "127.0.0.1", "to them", false, 1);
+  char buffer[16] = {};
+  EXPECT_EQ(::recv(held.front().get(), buffer, sizeof buffer, MSG_DONTWAIT), 7);
 }
 
 // It answers the next one after whatever a container sends.
