@@ -12,6 +12,7 @@
 
 #include "dns/message.h"
 #include "dns/names.h"
+#include "shim/resident.h"
 #include "sys/file_io.h"
 
 namespace dhow::shim {
@@ -20,6 +21,7 @@ namespace {
 // Of what the engine writes: names of some ten thousand neighbours.
 constexpr std::size_t kLongestNames = std::size_t{4} << 20;
 constexpr std::size_t kLongestSettings = std::size_t{64} << 10;
+constexpr std::int64_t kRest = 5000;  // milliseconds without a question
 // Then others have their turn.
 constexpr int kDatagramsAtOnce = 16;
 
@@ -43,6 +45,8 @@ Result<std::unique_ptr<Resolver>> Resolver::open(Loop& loop, std::string setting
 void Resolver::answer(Transport transport, std::string_view message, Reply reply) {
   auto query = dns::parse_query(message);
   if (!query) return reply("");
+  ++asked_;
+  plan_rest();
   if (query->fault != dns::Rcode::kSuccess) return reply(failure(*query, query->fault));
   auto settings = dns::parse_settings(read_file(settings_file_, kLongestSettings).value_or(""));
   std::vector<std::string> names;
@@ -50,7 +54,7 @@ void Resolver::answer(Transport transport, std::string_view message, Reply reply
     names.push_back(read_file(network.file, kLongestNames).value_or(""));
   }
   std::size_t limit = transport == Transport::kStream ? dns::kLongestMessage : query->limit();
-  auto local = dns::local_answer(*query, settings, names, turn_++, limit);
+  auto local = dns::local_answer(*query, settings, names, asked_, limit);
   if (local) return reply(std::move(*local));
   // For the reply as well, which may come later.
   auto kept = std::make_shared<std::pair<std::string, Reply>>(message, std::move(reply));
@@ -61,6 +65,18 @@ void Resolver::answer(Transport transport, std::string_view message, Reply reply
         kept->second(std::move(answer));
       });
   if (!is_asked) kept->second(failure(*query, dns::Rcode::kRefused));
+}
+
+// The code that answers is some half of what a shim has in memory.
+void Resolver::plan_rest() {
+  if (rest_) return;
+  asked_before_ = asked_;
+  auto timer = loop_.after(kRest, [this] {
+    rest_.reset();
+    if (asked_ != asked_before_) return plan_rest();
+    drop_resident_code();
+  });
+  if (timer) rest_ = std::move(*timer);
 }
 
 void Resolver::receive() {

@@ -46,6 +46,8 @@ class Resolver {
   // `reply` is called once, at once or later.
   void answer(Transport transport, std::string_view message, Reply reply);
   void receive();
+  // Gives memory back once nothing is asked any more.
+  void plan_rest();
 
   // resolver_clients.cc
   void accept_client();
@@ -59,7 +61,9 @@ class Resolver {
   Loop& loop_;
   const std::string settings_file_;
   ResolverSockets sockets_;
-  std::size_t turn_ = 0;  // which of several addresses is the first one
+  std::size_t asked_ = 0;  // which of several addresses is the first one is by this
+  std::size_t asked_before_ = 0;
+  Loop::Watch rest_;
   Loop::Watch datagrams_, listener_;
   std::list<ClientPtr> clients_;
   Upstreams upstreams_;  // before all of the above goes: it calls

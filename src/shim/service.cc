@@ -143,8 +143,10 @@ void TaskService::process_ended(Container& container, Process& process, const Pr
   if (is_init) {
     check_oom(container);
     container.paused = false;
-    // Its sockets would keep the namespace of its networks.
-    container.resolver.reset();
+    // Its sockets would keep the namespace of its networks. After the end has been told, which is
+    // waited for.
+    std::shared_ptr<Resolver> resolver = std::move(container.resolver);
+    loop_.later([resolver = std::move(resolver)] {});
     if (container.shares_pids && !container.deleting) {
       run(
           container, "kill",
