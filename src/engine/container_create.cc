@@ -107,8 +107,7 @@ Status ContainersImpl::settle_facts(const CreateRequest& request, ContainerRecor
   return {};
 }
 
-Status ContainersImpl::fill_defaults(ContainerRecord& record,
-                                     std::vector<std::string>& warnings) const {
+Status ContainersImpl::fill_defaults(ContainerRecord& record, std::vector<std::string>& warnings) {
   HostConfig& host = record.config.host;
   ContainerConfig& config = record.config.config;
   TRY(check_config(record.config, options_, warnings));
@@ -119,7 +118,7 @@ Status ContainersImpl::fill_defaults(ContainerRecord& record,
     return fail(Code::kUnimplemented, "HostConfig.StorageOpt is not built yet");
   }
   TRY(check_remap(host));
-  if (!host.links.empty()) return fail(Code::kUnimplemented, "HostConfig.Links is not built yet");
+  TRY(settle_links(record));
   if (config.hostname.empty()) {
     bool of_host = host.uts_mode == "host" || network == "host";
     char name[256] = {};
@@ -206,6 +205,7 @@ Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {
   record.created = metadata::now();
   TRY_ASSIGN(record.id, make_id());
   CreateAnswer answer;
+  TRY(check_conflicts(request.config));
   TRY(settle_facts(request, record));
   TRY(fill_defaults(record, answer.warnings));
   TRY(check_log_config(record.config.host.log_config));

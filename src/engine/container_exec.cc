@@ -107,7 +107,8 @@ Result<Fd> ContainersImpl::run_exec(const ContainerPtr& container,
   const ExecConfig& config = exec->config;
   const std::string& user = config.user.empty() ? record->config.config.user : config.user;
   TRY_ASSIGN(ContainerUser resolved, user_of(*record, user));
-  TRY_ASSIGN(oci::Process process, exec_process(*record, options_, resolved, config));
+  TRY_ASSIGN(std::vector<std::string> links, link_variables(*record));
+  TRY_ASSIGN(oci::Process process, exec_process(*record, options_, resolved, config, links));
   const auto& size = options.console_size ? options.console_size : config.console_size;
   if (config.tty && size && size->size() == 2) {
     process.console_size = oci::ConsoleSize{.height = static_cast<std::uint64_t>((*size)[0]),

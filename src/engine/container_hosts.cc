@@ -45,6 +45,36 @@ std::string address_of(const std::string& entry) {
 
 }  // namespace
 
+std::string ContainersImpl::files_folder(const ContainerRecord& record) const {
+  std::string id = record.id;
+  std::string other = joined_container(record.config.host.network_mode);
+  // One that is in the network of another can be joined itself.
+  constexpr int kDeepest = 8;
+  for (int depth = 0; !other.empty() && depth < kDeepest; ++depth) {
+    auto joined = find(other);
+    if (!joined) break;
+    id = (*joined)->id;
+    other = joined_container((*joined)->record()->config.host.network_mode);
+  }
+  return folder(id);
+}
+
+Status ContainersImpl::adopt_host_name(Container& container, ContainerRecord& record) const {
+  auto joined = find(joined_container(record.config.host.network_mode));
+  if (!joined) return {};  // there is none, or its absence is told later
+  RecordPtr other = (*joined)->record();
+  const ContainerConfig& names = other->config.config;
+  ContainerConfig& own = record.config.config;
+  if (own.hostname == names.hostname && own.domainname == names.domainname) return {};
+  own.hostname = names.hostname;
+  own.domainname = names.domainname;
+  TRY(stores_.database.write([&](metadata::Transaction& transaction) {
+    return ContainerRows(transaction, options_.name_space).set_config(record);
+  }));
+  container.set_record(std::make_shared<const ContainerRecord>(record));
+  return {};
+}
+
 // What a container is called itself, at its addresses in a network.
 std::vector<std::string> ContainersImpl::own_lines(const ContainerRecord& record,
                                                    const Endpoint& endpoint) const {
@@ -86,7 +116,9 @@ std::string ContainersImpl::hosts_text(const ContainerRecord& record) const {
 
 // Those that come and go with others.
 std::vector<std::string> ContainersImpl::changing_lines(const ContainerRecord& record) const {
-  return neighbour_lines(record);
+  std::vector<std::string> lines = neighbour_lines(record);
+  std::ranges::move(link_lines(record), std::back_inserter(lines));
+  return lines;
 }
 
 void ContainersImpl::change_hosts(const ContainerRecord& record,

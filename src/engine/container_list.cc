@@ -51,7 +51,7 @@ Result<Inspection> ContainersImpl::inspect(std::string_view ref, bool size) cons
   out.state = record->progress.state;
   out.image_id = record->facts.image_id;
   out.image_manifest = record->facts.manifest;
-  std::string place = folder(record->id);
+  std::string place = files_folder(*record);
   out.resolv_conf_path = place + "/resolv.conf";
   out.hostname_path = place + "/hostname";
   out.hosts_path = place + "/hosts";
@@ -61,6 +61,7 @@ Result<Inspection> ContainersImpl::inspect(std::string_view ref, bool size) cons
   out.driver = stores_.images.snapshots.name();
   out.platform = "linux";
   out.config = record->config;
+  out.config.host.links = shown_links(*record);
   out.mounts = mount_points(*record, volume_folders(record->mounts()));
   if (out.state.pid != 0 && network_mode(record->config.host) != "host") {
     out.sandbox_key = cat("/proc/", out.state.pid, "/ns/net");

@@ -156,12 +156,7 @@ Status ContainersImpl::check_networks(const ContainerRecord& record,
   std::string mode = network_mode(host);
   TRY_ASSIGN(std::vector<PortWish> ports, port_wishes(record.config));
   if (is_plain_mode(mode)) {
-    if (ports.empty()) return {};
-    if (!joined_container(mode).empty()) {
-      return wrong_network(
-          "conflicting options: port publishing and the container type network mode");
-    }
-    if (mode == "host") {
+    if (!ports.empty() && mode == "host") {
       warnings.emplace_back("Published ports are discarded when using host network mode");
     }
     return {};
@@ -207,6 +202,7 @@ Result<Fd> ContainersImpl::attach_networks(const ContainerRecord& record, FdRef 
   network::Attachment attachment = std::move(*attached);
   TRY(write_files(record));
   tell_neighbours(networks_of(record.id));
+  tell_linked(record.id);
   return std::move(attachment.space);
 }
 

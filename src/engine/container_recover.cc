@@ -59,6 +59,7 @@ Status ContainersImpl::load_rows() {
       TRY_CONTEXT(convert_volumes(record), cat("volumes of container ", record.id));
     }
     by_name_.emplace(record.name, record.id);
+    if (!record.config.host.links.empty()) has_links_ = true;
     std::string id = record.id;
     by_id_.emplace(id, std::make_shared<Container>(std::move(record)));
   }

@@ -137,14 +137,16 @@ Result<std::string> ContainersImpl::bundle_config(const ContainerRecord& record,
                   .engine = options_,
                   .seccomp = seccomp_,
                   .user = user,
-                  .folder = folder(record.id),
+                  .folder = files_folder(record),
                   .mounts = record.mounts(),
                   .volumes = {},
                   .joined = {},
                   .shm = {},
                   .remap = remap_of(record.config.host),
                   .unified = unified_,
-                  .init = {}};
+                  .init = {},
+                  .link_variables = {}};
+  TRY_ASSIGN(input.link_variables, link_variables(record));
   TRY_ASSIGN(input.volumes, mount_sources(record));
   const HostConfig& host = record.config.host;
   if (space.get() >= 0) input.joined["network"] = cat("/proc/", ::getpid(), "/fd/", space.get());
@@ -276,6 +278,7 @@ void ContainersImpl::failed_start(Container& container, const Error& error) {
 Status ContainersImpl::start_locked(Container& container) {
   ContainerRecord record = *container.record();
   ContainerState& state = record.progress.state;
+  TRY(adopt_host_name(container, record));
   {
     std::lock_guard lock(container.mutex);
     ++container.run;

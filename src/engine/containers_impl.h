@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <list>
 #include <map>
@@ -211,7 +212,7 @@ class ContainersImpl {
   Status check_remap(const HostConfig& host) const;
   Status merge_image(CreateConfig& config, const oci::ImageConfig& image) const;
   Status settle_facts(const CreateRequest& request, ContainerRecord& record) const;
-  Status fill_defaults(ContainerRecord& record, std::vector<std::string>& warnings) const;
+  Status fill_defaults(ContainerRecord& record, std::vector<std::string>& warnings);
   Status check_joined(const ContainerRecord& record) const;
   Result<std::string> reserve_name(const std::string& wanted, const std::string& id);
   void release_name(const std::string& name);
@@ -311,6 +312,10 @@ class ContainersImpl {
   void drop_stray_names() const;
 
   // container_hosts.cc
+  // Where they are: those of the container whose network it is in.
+  std::string files_folder(const ContainerRecord& record) const;
+  // What that one is called, it is called too.
+  Status adopt_host_name(Container& container, ContainerRecord& record) const;
   // Its files hosts, hostname and resolv.conf, for a start.
   Status write_files(const ContainerRecord& record) const;
   std::vector<std::string> own_lines(const ContainerRecord& record,
@@ -321,6 +326,23 @@ class ContainersImpl {
   void change_hosts(const ContainerRecord& record, const std::vector<std::string>& gone) const;
   std::string resolv_text(const ContainerRecord& record) const;
   void change_resolv_conf(const ContainerRecord& record) const;
+
+  // container_links.cc
+  struct Linked {
+    std::string alias;
+    RecordPtr child;
+  };
+  // Docker's refusals of what does not go with the network of another, or of the host.
+  Status check_conflicts(const CreateConfig& config) const;
+  Status settle_links(ContainerRecord& record);
+  std::vector<Linked> links_of(const ContainerRecord& record) const;
+  // As inspect shows them.
+  std::vector<std::string> shown_links(const ContainerRecord& record) const;
+  std::optional<network::Endpoint> default_endpoint(const std::string& id) const;
+  Result<std::vector<std::string>> link_variables(const ContainerRecord& record) const;
+  std::vector<std::string> link_lines(const ContainerRecord& record) const;
+  // That a container has got an address on the default network.
+  void tell_linked(const std::string& id) const;
 
   // container_volume_content.cc
   // Has `fill` make the content of a volume anew, and puts it in its place at once.
@@ -436,6 +458,8 @@ class ContainersImpl {
   std::map<std::string, std::weak_ptr<Container>, std::less<>> execs_;  // by the exec's id
 
   mutable std::mutex memory_mutex_;  // held while volumes in memory are made or dropped
+
+  std::atomic<bool> has_links_ = false;  // any container, ever
 
   mutable std::mutex names_mutex_;  // one at a time writes names of neighbours
 

@@ -235,6 +235,102 @@ TEST_F(ResolverTest, RuntimesAreNotAsked) {
   EXPECT_EQ(ask("first", "web"), "10.7.0.9");
 }
 
+// On a network of one's own a link is a name that the linking container alone has.
+TEST_F(ResolverTest, LinksAreNames) {
+  start_one("web", {"--network", "mine", "--ip", "10.7.0.9"});
+  start_one("first", {"--network", "mine", "--link", "web:db"});
+  start_one("second", {"--network", "mine"});
+  EXPECT_EQ(ask("first", "db"), "10.7.0.9");
+  EXPECT_EQ(ask("second", "db"), "failure 2");
+  EXPECT_EQ(docker_output({"inspect", "first", "-f",
+                           "{{json .HostConfig.Links}} {{json "
+                           ".NetworkSettings.Networks.mine.Links}}"}),
+            "null [\"web:db\"]");
+  docker_output({"network", "connect", "--link", "web:other", "mine",
+                 start_one("third", {"--network", "bridge"})});
+  EXPECT_EQ(ask("third", "other"), "10.7.0.9");
+  EXPECT_THAT(docker({"create", "--network", "mine", "--link", "a:b:c", "busybox"}).error_text,
+              HasSubstr("bad format for links: a:b:c"));
+}
+
+// On the default network it is lines of hosts and variables.
+TEST_F(ResolverTest, LinksOfTheDefaultNetworkAreLinesAndVariables) {
+  start_one("web", {"--expose", "80", "-e", "A=b", "--hostname", "inner"});
+  start_one("first", {"--link", "web:db"});
+  std::string address =
+      docker_output({"inspect", "web", "-f", "{{.NetworkSettings.Networks.bridge.IPAddress}}"});
+  EXPECT_THAT(file("first", "/etc/hosts"), HasSubstr(cat(address, "\tdb inner web")));
+  EXPECT_THAT(docker_output({"exec", "first", "ping", "-c", "1", "-W", "5", "db"}),
+              HasSubstr(cat("(", address, ")")));
+  EXPECT_THAT(docker_output({"exec", "first", "env"}),
+              AllOf(HasSubstr(cat("DB_PORT_80_TCP_ADDR=", address, "\n")),
+                    HasSubstr("DB_NAME=/first/db\n"), HasSubstr("DB_ENV_A=b\n")));
+  EXPECT_THAT(file("first", "/proc/1/environ"), HasSubstr("DB_NAME=/first/db"));
+  EXPECT_EQ(docker_output({"inspect", "first", "-f", "{{json .HostConfig.Links}}"}),
+            "[\"/web:/first/db\"]");
+  // It is found again where it is after a restart, under its new name too, and by a new engine.
+  docker_output({"stop", "-t", "0", "web"});
+  start_one("between", {});
+  docker_output({"rename", "web", "site"});
+  EXPECT_EQ(stop_daemon(SIGKILL), 128 + SIGKILL);
+  start_daemon();
+  docker_output({"start", "site"});
+  std::string moved =
+      docker_output({"inspect", "site", "-f", "{{.NetworkSettings.Networks.bridge.IPAddress}}"});
+  EXPECT_NE(moved, address);
+  EXPECT_THAT(file("first", "/etc/hosts"), AllOf(HasSubstr(cat(moved, "\tdb inner site")),
+                                                 Not(HasSubstr(cat(address, "\tdb")))));
+  docker_output({"stop", "-t", "0", "first", "site"});
+  SpawnOutput started = docker({"start", "first"});
+  EXPECT_NE(started.exit_code, 0);
+  EXPECT_THAT(started.error_text,
+              HasSubstr("Cannot link to a non running container: /site AS /first/db"));
+}
+
+TEST_F(ResolverTest, LinksThatCanNotBeAreRefused) {
+  start_one("alone", {"--network", "host"});
+  auto refusal = [&](std::vector<std::string> flags) {
+    flags.insert(flags.begin(), "create");
+    flags.emplace_back("busybox");
+    return docker(std::move(flags)).error_text;
+  };
+  EXPECT_THAT(refusal({"--link", "nobody"}), HasSubstr("could not get container for nobody"));
+  EXPECT_THAT(refusal({"--link", "alone"}),
+              HasSubstr("host type networking can't be used with links"));
+  EXPECT_THAT(refusal({"--network", "host", "--link", "alone"}),
+              HasSubstr("host type networking can't be used with links"));
+  EXPECT_THAT(refusal({"--network", "container:alone", "--link", "alone"}),
+              HasSubstr("container type network can't be used with links"));
+  EXPECT_THAT(refusal({"--network", "container:alone", "--dns", "192.0.2.1"}),
+              HasSubstr("conflicting options: dns and the network mode"));
+  EXPECT_THAT(refusal({"--network", "container:alone", "--add-host", "a:192.0.2.1"}),
+              HasSubstr("conflicting options: custom host-to-IP mapping and the network mode"));
+  EXPECT_THAT(refusal({"--network", "container:alone", "--hostname", "me"}),
+              HasSubstr("conflicting options: hostname and the network mode"));
+}
+
+// A container in the network of another has its names as well.
+TEST_F(ResolverTest, ANetworkIsSharedWithItsFiles) {
+  start_one("web", {"--network", "mine", "--ip", "10.7.0.9"});
+  start_one("first", {"--network", "mine", "--hostname", "me", "--domainname", "example.com",
+                      "--add-host", "known:192.0.2.1"});
+  start_one("guest", {"--network", "container:first"});
+  for (const char* path : {"/etc/hosts", "/etc/resolv.conf", "/etc/hostname"}) {
+    EXPECT_EQ(file("guest", path), file("first", path));
+  }
+  EXPECT_EQ(docker_output({"exec", "guest", "hostname"}), "me");
+  EXPECT_EQ(docker_output({"exec", "guest", "sh", "-c", "echo $HOSTNAME"}), "me");
+  EXPECT_THAT(docker_output({"exec", "guest", "ping", "-c", "1", "-W", "5", "web"}),
+              HasSubstr("(10.7.0.9)"));
+  EXPECT_EQ(docker_output({"inspect", "guest", "-f", "{{.HostsPath}}"}),
+            docker_output({"inspect", "first", "-f", "{{.HostsPath}}"}));
+  EXPECT_EQ(docker_output({"inspect", "guest", "-f", "{{.Config.Hostname}}"}), "me");
+  docker_output({"exec", "guest", "sh", "-c", "echo 192.0.2.2 more >> /etc/hosts"});
+  EXPECT_THAT(file("first", "/etc/hosts"), HasSubstr("192.0.2.2 more"));
+  start_one("second", {"--network", "container:guest"});
+  EXPECT_THAT(file("second", "/etc/hosts"), HasSubstr("192.0.2.2 more"));
+}
+
 // There nobody is who could answer: names are in the file of hosts.
 TEST_F(ResolverTest, ShimsOfOthersHaveNone) {
   if (::access("/usr/bin/containerd-shim-runc-v2", X_OK) != 0) GTEST_SKIP() << "no other shim";

@@ -141,6 +141,7 @@ class SpecBuilder {
   std::vector<std::string> environment() const {
     std::vector<std::string> result = {std::string(kPath), cat("HOSTNAME=", config_.hostname)};
     if (config_.tty) result.emplace_back("TERM=xterm");
+    merge_environment(result, input_.link_variables);
     merge_environment(result, config_.env);
     return result;
   }
@@ -369,7 +370,8 @@ Result<oci::Config> make_spec(const SpecInput& input) {
 }
 
 Result<oci::Process> exec_process(const ContainerRecord& container, const EngineOptions& engine,
-                                  const ContainerUser& user, const ExecConfig& exec) {
+                                  const ContainerUser& user, const ExecConfig& exec,
+                                  const std::vector<std::string>& link_variables) {
   const ContainerConfig& config = container.config.config;
   const HostConfig& host = container.config.host;
   TRY_ASSIGN(SecurityOptions security, parse_security_options(host.security_opt));
@@ -379,6 +381,7 @@ Result<oci::Process> exec_process(const ContainerRecord& container, const Engine
   process.args = exec.cmd;
   process.env = {std::string(kPath), cat("HOSTNAME=", config.hostname)};
   if (exec.tty) process.env.emplace_back("TERM=xterm");
+  merge_environment(process.env, link_variables);
   merge_environment(process.env, config.env);
   merge_environment(process.env, exec.env);
   const std::string& folder = exec.working_dir.empty() ? config.working_dir : exec.working_dir;

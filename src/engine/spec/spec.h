@@ -21,7 +21,7 @@ struct SpecInput {
   const EngineOptions& engine;
   const SeccompProfile& seccomp;  // the engine's default
   const ContainerUser& user;
-  std::string folder;  // DATA/containers/ID: hostname, hosts, resolv.conf, volumes
+  std::string folder;  // with its files hostname, hosts and resolv.conf
   std::vector<WantedMount> mounts;
   std::vector<VolumeSource> volumes;  // of each of them; nothing where it is none
   // Namespaces of others to join: "network" -> "/proc/7/ns/net".
@@ -30,6 +30,7 @@ struct SpecInput {
   const IdRemap* remap = nullptr;  // null: no user namespace
   bool unified = false;            // cgroup v2 alone
   std::string init;                // the program of --init; "": none
+  std::vector<std::string> link_variables;
 };
 
 // The configuration that docker would give to the runtime, in effect. kInvalidArgument for what it
@@ -38,7 +39,8 @@ Result<oci::Config> make_spec(const SpecInput& input);
 
 // The process of an exec in a container.
 Result<oci::Process> exec_process(const ContainerRecord& container, const EngineOptions& engine,
-                                  const ContainerUser& user, const ExecConfig& exec);
+                                  const ContainerUser& user, const ExecConfig& exec,
+                                  const std::vector<std::string>& link_variables = {});
 
 // docker's refusals that need nothing but the configuration and this machine, and what it fills in.
 Status check_config(CreateConfig& config, const EngineOptions& engine,

@@ -55,7 +55,8 @@ class SpecTest : public ::testing::Test {
                     .volumes = volumes,
                     .joined = {},
                     .shm = {},
-                    .init = {}};
+                    .init = {},
+                    .link_variables = {}};
     return make_spec(input);
   }
   static const oci::Mount* mount(const oci::Config& config, std::string_view destination) {

@@ -256,7 +256,8 @@ class StockSpecTest : public ::testing::Test {
                     .volumes = {},
                     .joined = {},
                     .shm = {},
-                    .init = {}};
+                    .init = {},
+                    .link_variables = {}};
     return make_spec(input);
   }
 
