@@ -130,6 +130,10 @@ class Images {
   };
   // An image of one layer that is the tar stream, packed or not.
   Result<Digest> import_rootfs(unpack::ByteSource& archive, const ImportRequest& request);
+  // The same of what is behind a URL, which is fetched as a whole first, into a file without a
+  // name. `begun` is called once the other side has said that it has it.
+  Result<Digest> import_url(const std::string& url, ImportRequest request,
+                            const std::function<void()>& begun, std::stop_token stop);
 
   // What a registry says of a name.
   Result<registry::FetchedManifest> remote(std::string_view name,
@@ -152,6 +156,8 @@ class Images {
   Status keep_former(const std::string& name, const Digest& next);
   Status drop_name(const std::string& name);
   // Whether the image had no name of that repository and digest before.
+  Status pull_all(oci::Reference reference, const PullRequest& request,
+                  const std::stop_token& stop);
   Result<bool> pull_one(const oci::Reference& reference, const PullRequest& request,
                         const std::stop_token& stop);
   Result<std::vector<oci::Reference>> push_names(const PushRequest& request) const;

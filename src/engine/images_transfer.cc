@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What brings images and takes them elsewhere.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "base/cleanup.h"
@@ -16,6 +20,8 @@
 #include "engine/images.h"
 #include "engine/rootfs_layer.h"
 #include "oci/image_codec.h"
+#include "sys/file_io.h"
+#include "unpack/file_source.h"
 
 namespace dhow::engine {
 namespace {
@@ -71,8 +77,25 @@ Result<bool> Images::pull_one(const oci::Reference& reference, const PullRequest
   return !same;
 }
 
+// Not as "unauthorized": to that docker's command line asks for a password.
 Status Images::pull(const PullRequest& request, std::stop_token stop) {
   TRY_ASSIGN(oci::Reference reference, oci::parse_reference(request.name));
+  auto pulled = pull_all(reference, request, stop);
+  if (pulled) return {};
+  Error error = std::move(pulled).error();
+  if (error.code() != Code::kUnauthenticated && error.code() != Code::kPermissionDenied) {
+    return std::unexpected(std::move(error));
+  }
+  if (error.message().find("no basic auth credentials") != std::string::npos) {
+    return fail(Code::kInternal, error.message());
+  }
+  return fail(Code::kNotFound,
+              cat("pull access denied for ", reference.familiar_name(),
+                  ", repository does not exist or may require 'docker login': ", error.message()));
+}
+
+Status Images::pull_all(oci::Reference reference, const PullRequest& request,
+                        const std::stop_token& stop) {
   if (!reference.tag.empty() || !reference.digest.empty()) {
     // Of both, the digest is what counts.
     if (!reference.digest.empty()) reference.tag.clear();
@@ -231,6 +254,36 @@ Result<Digest> Images::import_rootfs(unpack::ByteSource& archive, const ImportRe
   TRY(give_name(request.name.empty() ? std::string() : name.text(), target));
   tell("import", target.digest.text(), request.name.empty() ? std::string() : name.familiar());
   return target.digest;
+}
+
+namespace {
+
+class DownloadSink final : public registry::BodySink {
+ public:
+  DownloadSink(const Fd& file, const std::function<void()>& begun) : file_(file), begun_(begun) {}
+  Status begin(const registry::HttpResponse&) override {
+    begun_();
+    return {};
+  }
+  Status write(std::string_view data) override { return write_all(file_, data); }
+
+ private:
+  const Fd& file_;
+  const std::function<void()>& begun_;
+};
+
+}  // namespace
+
+Result<Digest> Images::import_url(const std::string& url, ImportRequest request,
+                                  const std::function<void()>& begun, std::stop_token stop) {
+  Fd file(::open("/var/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
+  if (!file) return fail_errno(errno, "make a file in /var/tmp");
+  DownloadSink sink(file, begun);
+  TRY(registries_.download(url, sink, std::move(stop)));
+  if (::lseek(file.get(), 0, SEEK_SET) != 0) return fail_errno(errno, "seek");
+  if (request.message.empty()) request.message = "Imported from " + url;
+  unpack::FileSource archive(std::move(file), "read what was fetched");
+  return import_rootfs(archive, request);
 }
 
 Result<registry::FetchedManifest> Images::remote(

@@ -142,6 +142,11 @@ Result<std::string> HostAuth::header(const ScopeSet& scopes, const std::stop_tok
   return "Bearer " + found->second.value;
 }
 
+bool HostAuth::is_basic() {
+  std::lock_guard lock(mutex_);
+  return challenge_ && challenge_->scheme == "basic";
+}
+
 Result<bool> HostAuth::challenged(const HttpResponse& response, const ScopeSet& scopes,
                                   const std::string& used, const std::stop_token& stop) {
   auto offered = choose(response);
@@ -154,6 +159,10 @@ Result<bool> HostAuth::challenged(const HttpResponse& response, const ScopeSet& 
     if (found != tokens_.end() && used == "Bearer " + found->second.value) tokens_.erase(found);
   }
   TRY_ASSIGN(std::string next, header(scopes, stop));
+  // In containerd's words, which clients of docker look for.
+  if (next.empty() && used.empty() && is_basic()) {
+    return fail(Code::kUnauthenticated, "no basic auth credentials");
+  }
   return !next.empty() && next != used;
 }
 

@@ -49,6 +49,7 @@ class HostAuth {
   };
 
   Result<Credentials> credentials();
+  bool is_basic();
   Result<Token> fetch(const ScopeSet& scopes, const std::stop_token& stop);
   Result<HttpResponse> ask(const ScopeSet& scopes, const Credentials& known,
                            const std::stop_token& stop);

@@ -171,7 +171,10 @@ TEST_F(TokenAuth, BasicAndRegistryToken) {
   EXPECT_EQ(host.header(ScopeSet::pull("a"), {}).value(), expected);
   EXPECT_FALSE(host.challenged(response, ScopeSet::pull("a"), expected, {}).value());
   HostAuth nobody = auth({});
-  EXPECT_FALSE(nobody.challenged(response, ScopeSet::pull("a"), "", {}).value());
+  auto refused = nobody.challenged(response, ScopeSet::pull("a"), "", {});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code(), Code::kUnauthenticated);
+  EXPECT_EQ(refused.error().message(), "no basic auth credentials");
   HostAuth token = auth({.registry_token = "rt"});
   EXPECT_TRUE(token.challenged(unauthorized(), ScopeSet::pull("a"), "", {}).value());
   EXPECT_EQ(token.header(ScopeSet::pull("a"), {}).value(), "Bearer rt");

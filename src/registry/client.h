@@ -39,6 +39,10 @@ class Client {
   Status log_in(const std::string& domain, const Credentials& credentials,
                 std::stop_token stop = {});
 
+  // The content behind a URL of http or https, which need be no registry's. A status that is no
+  // success is a failure of its class, in docker's words. Blocks.
+  Status download(const std::string& url, BodySink& sink, std::stop_token stop = {});
+
  private:
   ClientOptions options_;
   HttpClient http_;

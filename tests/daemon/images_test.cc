@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "daemon/daemon_fixture.h"
 #include "registry/testing/docker_registry.h"
+#include "registry/testing/http_server.h"
 #include "unpack/testing/tar_builder.h"
 
 namespace dhow::daemon_test {
@@ -128,6 +129,31 @@ TEST_F(DaemonImagesTest, TellsOfWhatHappens) {
       {"events", "--since", "0", "--until", "-1s", "--format", "{{.Type}} {{.Action}}"});
   EXPECT_THAT(events, AllOf(HasSubstr("image load"), HasSubstr("image tag"),
                             HasSubstr("image untag"), Not(HasSubstr("image delete"))));
+}
+
+TEST_F(DaemonImagesTest, ImportsFromAUrl) {
+  std::string archive(unpack::TarBuilder().file("x", "y").finish());
+  registry::testing::HttpServer server([&](const registry::testing::ServerRequest& request) {
+    registry::testing::ServerReply reply;
+    if (request.path() == "/cut.tar") reply.cut_after = archive.size() / 2;
+    if (request.path() == "/gone.tar") reply.status = 404;
+    reply.body = reply.status == 404 ? "nothing there" : archive;
+    return reply;
+  });
+  std::string url = cat("http://", server.authority(), "/root.tar");
+  std::string said = docker_output({"import", url, "from-url:1"});
+  EXPECT_THAT(said, HasSubstr("Downloading from " + url));
+  std::string id = docker_output({"inspect", "-f", "{{.Id}}", "from-url:1"});
+  EXPECT_THAT(said, HasSubstr(id));
+  EXPECT_THAT(docker_output({"history", "--format", "{{.Comment}}", "from-url:1"}),
+              HasSubstr("Imported from " + url));
+  SpawnOutput gone = docker({"import", cat("http://", server.authority(), "/gone.tar"), "gone:1"});
+  EXPECT_EQ(gone.exit_code, 1);
+  EXPECT_THAT(gone.error_text, AllOf(HasSubstr("with status 404"), HasSubstr("nothing there")));
+  SpawnOutput cut = docker({"import", cat("http://", server.authority(), "/cut.tar"), "cut:1"});
+  EXPECT_EQ(cut.exit_code, 1);
+  EXPECT_THAT(names(),
+              AllOf(HasSubstr("from-url:1"), Not(HasSubstr("gone:1")), Not(HasSubstr("cut:1"))));
 }
 
 }  // namespace

@@ -42,18 +42,28 @@ Status pull_image(const ExchangePtr& exchange, const Services& services) {
   return stream->finish(services.images.pull(request, stream->stop()));
 }
 
+Status import_from_url(const ExchangePtr& exchange, const Services& services, std::string url,
+                       engine::Images::ImportRequest request) {
+  if (url.find("://") == std::string::npos) url = "http://" + url;
+  auto stream = std::make_shared<ProgressStream>(exchange, ProgressStream::Kind::kPull);
+  auto imported = services.images.import_url(
+      url, std::move(request), [&] { stream->status(cat("Downloading from ", url)); },
+      stream->stop());
+  if (imported) stream->status(imported->text());
+  return stream->finish(imported ? Status() : Status(fail(std::move(imported).error())));
+}
+
 Status import_image(const ExchangePtr& exchange, const Services& services) {
-  std::string_view source = exchange->query().get("fromSrc");
-  if (source != "-") {
-    return fail(Code::kUnimplemented,
-                cat("import from ", quoted(source), ": fetching URLs is not supported; send the ",
-                    "archive itself, with \"-\""));
-  }
   engine::Images::ImportRequest request;
   request.name = joined_name(exchange->query().get("repo"), exchange->query().get("tag"));
   request.message = exchange->query().get("message");
   request.changes = exchange->query().all("changes");
   TRY_ASSIGN(request.platform, parse_platform_text(exchange->query().get("platform")));
+  std::string source(exchange->query().get("fromSrc"));
+  if (source.empty()) return fail(Code::kInvalidArgument, "fromImage and fromSrc are both empty");
+  if (source != "-") {
+    return import_from_url(exchange, services, std::move(source), std::move(request));
+  }
   TRY_ASSIGN(Digest id, services.images.import_rootfs(exchange->body_stream(), request));
   JsonWriter json;
   json.begin_object().member("status", id.text()).end_object();
