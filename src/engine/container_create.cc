@@ -115,7 +115,9 @@ Status ContainersImpl::fill_defaults(ContainerRecord& record, std::vector<std::s
   std::string network = network_mode(host);
   TRY(check_networks(record, warnings));
   if (!host.storage_opt.empty()) {
-    return fail(Code::kUnimplemented, "HostConfig.StorageOpt is not built yet");
+    // In docker's words: there are no quotas of projects.
+    return fail(Code::kInternal,
+                "--storage-opt is supported only for overlay over xfs with 'pquota' mount option");
   }
   TRY(check_remap(host));
   TRY(settle_links(record));
