@@ -167,6 +167,18 @@ void Server::listen(Fd socket) {
   core_->accept_on(*core_->listeners.back());
 }
 
+std::function<void(Fd)> Server::adopter() {
+  return [weak = std::weak_ptr<Core>(core_)](Fd socket) {
+    auto core = weak.lock();
+    if (!core) return;
+    auto kept = std::make_shared<Fd>(std::move(socket));
+    asio::post(core->io, [weak, kept] {
+      auto owner = weak.lock();
+      if (owner && !owner->ending) owner->add(std::move(*kept));
+    });
+  };
+}
+
 Status Server::on_signal(int signal, std::function<void()> handler) {
   sigset_t set;
   sigemptyset(&set);

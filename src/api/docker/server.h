@@ -48,6 +48,9 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   void listen(Fd socket);
+  // What hands it a connection that somebody else has accepted. Any thread, also after the server's
+  // end.
+  std::function<void(Fd)> adopter();
   // Calls `handler` in the server's thread when the signal comes; it must be blocked in all
   // threads.
   Status on_signal(int signal, std::function<void()> handler);

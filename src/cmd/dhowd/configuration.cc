@@ -252,6 +252,22 @@ void add_daemon_readers(std::map<std::string_view, Reader>& readers) {
   readers["hosts"] = [](const Setting& in, Configuration& out) {
     return read_texts(in, out.hosts);
   };
+  readers["tls"] = [](const Setting& in, Configuration& out) -> Status {
+    bool value = false;
+    TRY(read_flag(in, value));
+    out.tls = value;
+    return {};
+  };
+  readers["tlsverify"] = [](const Setting& in, Configuration& out) {
+    return read_flag(in, out.tls_verify);
+  };
+  for (auto [name, file] : {std::pair("tlscacert", &tls::Files::authority),
+                            {"tlscert", &tls::Files::certificate},
+                            {"tlskey", &tls::Files::key}}) {
+    readers[name] = [file](const Setting& in, Configuration& out) {
+      return read_text(in, out.tls_files.*file);
+    };
+  }
   readers["group"] = [](const Setting& in, Configuration& out) { return read_text(in, out.group); };
   readers["log-level"] = [](const Setting& in, Configuration& out) {
     return read_log_level(in, out.log_level);

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
+#include <unistd.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cmd/dhowd/options.h"
+#include "sys/file_io.h"
 
 namespace dhow::dhowd {
 namespace {
@@ -178,6 +182,38 @@ TEST(CommandLineTest, GoesOverTheFile) {
   line.file = "/dev/null";
   line.log_level = "loud";
   EXPECT_FALSE(load_configuration(line).has_value());
+}
+
+std::string load_fault(const std::string& text, const std::vector<std::string>& words = {}) {
+  char name[] = "/tmp/dhow-toml-XXXXXX";
+  Fd file(::mkstemp(name));
+  EXPECT_TRUE(write_all(file, "root = \"/r\"\nstate = \"/s\"\n" + text));
+  std::vector<std::string> arguments = {"dhowd", "--config", name};
+  arguments.insert(arguments.end(), words.begin(), words.end());
+  std::vector<char*> line;
+  for (std::string& word : arguments) line.push_back(word.data());
+  Parsed parsed = parse_command_line(static_cast<int>(line.size()), line.data());
+  EXPECT_FALSE(parsed.exit_code);
+  auto loaded = load_configuration(parsed.line);
+  ::unlink(name);
+  return loaded ? "" : loaded.error().message();
+}
+
+TEST(ConfigurationTest, TheNetworkIsServedWithTlsOrBySayingSo) {
+  const std::string host = "hosts = [\"tcp://127.0.0.1:1\"]\n";
+  const std::string files = "tlscert = \"/c\"\ntlskey = \"/k\"\n";
+  EXPECT_THAT(load_fault(host), ::testing::HasSubstr("who can connect to it is root"));
+  EXPECT_EQ(load_fault(host + "tls = false\n"), "");
+  EXPECT_EQ(load_fault(host, {"--tls=false"}), "");
+  EXPECT_THAT(load_fault(host + "tls = true\n"), ::testing::HasSubstr("needs tlscert and tlskey"));
+  EXPECT_EQ(load_fault(host + files + "tls = true\n"), "");
+  EXPECT_THAT(load_fault(host + files + "tlsverify = true\n"),
+              ::testing::HasSubstr("tlsverify needs tlscacert"));
+  EXPECT_EQ(load_fault(host + files, {"--tlsverify", "--tlscacert", "/a"}), "");
+  EXPECT_THAT(load_fault(host + files, {"--tlsverify", "--tlscacert", "/a", "--tls=false"}),
+              ::testing::HasSubstr("without sense"));
+  // Without an address of the network nothing is asked.
+  EXPECT_EQ(load_fault("hosts = [\"unix:///x.sock\"]\n"), "");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -21,6 +22,7 @@
 #include "base/strings.h"
 #include "cmd/dhowd/listeners.h"
 #include "cmd/dhowd/log_lines.h"
+#include "cmd/dhowd/tls_front.h"
 #include "engine/images.h"
 #include "sys/file_io.h"
 
@@ -118,17 +120,35 @@ void reload(const CommandLine& line, engine::Engine& engine) {
   }
 }
 
-Status listen(Server& server, const Configuration& configuration, std::vector<std::string>& paths) {
+// What is listened at: sockets that systemd passed stand in for those of files.
+Result<std::vector<Listener>> make_listeners(const Configuration& configuration) {
   std::vector<Listener> listeners = take_activated();
-  if (listeners.empty()) {
-    for (const std::string& host : configuration.hosts) {
-      TRY_ASSIGN(Listener listener, listen_at(host, configuration.group));
-      listeners.push_back(std::move(listener));
-    }
+  bool activated = !listeners.empty();
+  if (std::ranges::any_of(listeners, &Listener::is_network) && !configuration.tls) {
+    return fail(Code::kInvalidArgument,
+                "a socket of the network was passed, and tls is neither true nor false");
   }
+  for (const std::string& host : configuration.hosts) {
+    if (activated && !host.starts_with("tcp://")) continue;
+    TRY_ASSIGN(Listener listener, listen_at(host, configuration.group));
+    listeners.push_back(std::move(listener));
+  }
+  return listeners;
+}
+
+// Puts them to use: `paths` gets the files, `front` is made where there is TLS.
+Status listen(Server& server, const Configuration& configuration, std::vector<Listener> listeners,
+              std::vector<std::string>& paths, std::unique_ptr<TlsFront>& front) {
   for (Listener& listener : listeners) {
     if (!listener.path.empty()) paths.push_back(listener.path);
-    server.listen(std::move(listener.socket));
+    if (!listener.is_network || configuration.tls == false) {
+      server.listen(std::move(listener.socket));
+      continue;
+    }
+    if (!front) {
+      TRY_ASSIGN(front, TlsFront::make(configuration.tls_files, server.adopter()));
+    }
+    front->listen(std::move(listener.socket));
   }
   return {};
 }
@@ -176,12 +196,16 @@ Status serve(const Configuration& configuration, const CommandLine& line) {
   Cleanup unlink_sockets([&] {
     for (const std::string& path : paths) ::unlink(path.c_str());
   });
-  TRY(listen(*server, configuration, paths));
+  TRY_ASSIGN(std::vector<Listener> listeners, make_listeners(configuration));
+  // Nobody would start it for those who come over the network.
+  bool may_idle = std::ranges::none_of(listeners, &Listener::is_network);
+  std::unique_ptr<TlsFront> front;
+  TRY(listen(*server, configuration, std::move(listeners), paths, front));
   for (int signal : {SIGTERM, SIGINT}) {
     TRY(server->on_signal(signal, [&server] { server->stop(); }));
   }
   TRY(server->on_signal(SIGHUP, [&] { reload(line, *engine); }));
-  if (line.idle_exit > 0) {
+  if (line.idle_exit > 0 && may_idle) {
     server->end_when_idle(std::chrono::seconds(line.idle_exit),
                           [&] { return !is_needed(engine->containers()); });
   }

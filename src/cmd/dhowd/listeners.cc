@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <netinet/in.h>
+#include <tuple>
 
 #include "base/strings.h"
 #include "sys/file_io.h"
@@ -75,26 +76,27 @@ Result<Listener> listen_tcp_at(const std::string& host, std::string_view address
   if (!port) return fail(Code::kInvalidArgument, cat(host, ": no port"));
   std::string name(address.substr(0, colon));
   Listener listener;
+  listener.is_network = true;
   struct sockaddr_in v4{};
   v4.sin_family = AF_INET;
   v4.sin_port = htons(*port);
   struct sockaddr_in6 v6{};
   v6.sin6_family = AF_INET6;
   v6.sin6_port = htons(*port);
-  v6.sin6_addr = in6addr_loopback;
   if (name == "localhost") name = "127.0.0.1";
-  if (name == "[::1]") {
+  bool bracketed = name.starts_with('[') && name.ends_with(']');
+  if (name.empty() || (bracketed && ::inet_pton(AF_INET6, name.substr(1, name.size() - 2).c_str(),
+                                                &v6.sin6_addr) == 1)) {
     TRY_ASSIGN(listener.socket,
                bind_tcp(reinterpret_cast<const struct sockaddr*>(&v6), sizeof v6, host));
     return listener;
   }
-  if (::inet_pton(AF_INET, name.c_str(), &v4.sin_addr) == 1 && name.starts_with("127.")) {
+  if (::inet_pton(AF_INET, name.c_str(), &v4.sin_addr) == 1) {
     TRY_ASSIGN(listener.socket,
                bind_tcp(reinterpret_cast<const struct sockaddr*>(&v4), sizeof v4, host));
     return listener;
   }
-  return fail(Code::kUnimplemented,
-              cat(host, ": listening beyond loopback needs TLS, which is not supported yet"));
+  return fail(Code::kInvalidArgument, cat(host, ": ", quoted(name), " is no address"));
 }
 
 }  // namespace
@@ -108,7 +110,10 @@ std::vector<Listener> take_activated() {
   if (for_us == ::getpid() && number) {
     for (int fd = kFirstPassed; fd < kFirstPassed + *number; ++fd) {
       ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-      listeners.push_back({Fd(fd), {}});
+      int family = AF_UNIX;
+      socklen_t size = sizeof family;
+      std::ignore = ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size);
+      listeners.push_back({Fd(fd), {}, family != AF_UNIX});
     }
   }
   for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) ::unsetenv(name);

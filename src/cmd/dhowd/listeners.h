@@ -12,6 +12,7 @@ namespace dhow::dhowd {
 struct Listener {
   Fd socket;
   std::string path;  // of a socket file that we made
+  bool is_network = false;
 };
 
 // The listening sockets that systemd passed (sd_listen_fds(3)); none when it passed none to this
@@ -19,9 +20,8 @@ struct Listener {
 std::vector<Listener> take_activated();
 
 // Listens at "unix:///path" (mode 0660, of `group` where there is such a group) or at
-// "tcp://127.0.0.1:2375". What is beyond loopback is kUnimplemented: it would be root for everybody
-// who can reach it. A socket file that is there already is replaced: the lock of the state folder
-// says that nobody serves it.
+// "tcp://ADDRESS:PORT", where no address is all of them. A socket file that is there already is
+// replaced: the lock of the state folder says that nobody serves it.
 Result<Listener> listen_at(const std::string& host, const std::string& group);
 
 }  // namespace dhow::dhowd

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -96,7 +97,12 @@ The engine of dhow: containers and images behind the Docker Engine API.
   --config FILE       configuration (default /etc/dhow/dhowd.toml)
   --root DIR          where images and containers are kept
   --state DIR         where sockets are, and what lasts until the next boot
-  -H, --host ADDRESS  where to listen: unix:///path or tcp://127.0.0.1:port; may be repeated
+  -H, --host ADDRESS  where to listen: unix:///path or tcp://address:port; may be repeated
+  --tls[=false]       TLS for tcp:// addresses; false: none, so that who can connect is root
+  --tlsverify         TLS, and clients need a certificate of the authority
+  --tlscacert FILE    the authority of clients' certificates
+  --tlscert FILE      certificate of the engine
+  --tlskey FILE       its key
   --log-level LEVEL   debug, info, warning or error
   --idle-exit SECONDS exit when nobody has needed the engine for that long
   --ready-fd NUMBER   descriptor that gets one byte when requests are answered
@@ -124,22 +130,89 @@ bool read_number(std::string_view option, const char* text, int& out) {
   return true;
 }
 
+enum OptionValue {
+  kConfig = 256,
+  kRoot,
+  kState,
+  kLogLevel,
+  kIdleExit,
+  kReadyFd,
+  kCheck,
+  kVersion,
+  kTls,
+  kTlsVerify,
+  kTlsAuthority,
+  kTlsCertificate,
+  kTlsKey
+};
+
+const struct option kOptions[] = {{"config", required_argument, nullptr, kConfig},
+                                  {"root", required_argument, nullptr, kRoot},
+                                  {"state", required_argument, nullptr, kState},
+                                  {"host", required_argument, nullptr, 'H'},
+                                  {"log-level", required_argument, nullptr, kLogLevel},
+                                  {"idle-exit", required_argument, nullptr, kIdleExit},
+                                  {"ready-fd", required_argument, nullptr, kReadyFd},
+                                  {"tls", optional_argument, nullptr, kTls},
+                                  {"tlsverify", no_argument, nullptr, kTlsVerify},
+                                  {"tlscacert", required_argument, nullptr, kTlsAuthority},
+                                  {"tlscert", required_argument, nullptr, kTlsCertificate},
+                                  {"tlskey", required_argument, nullptr, kTlsKey},
+                                  {"check", no_argument, nullptr, kCheck},
+                                  {"validate", no_argument, nullptr, kCheck},
+                                  {"version", no_argument, nullptr, kVersion},
+                                  {"help", no_argument, nullptr, 'h'},
+                                  {}};
+
+// One of the options for TLS, whose value is in `optarg`.
+bool read_tls(CommandLine& line, int option) {
+  if (option == kTlsAuthority) line.tls_files.authority = optarg;
+  if (option == kTlsCertificate) line.tls_files.certificate = optarg;
+  if (option == kTlsKey) line.tls_files.key = optarg;
+  if (option == kTlsVerify) line.tls_verify = true;
+  if (option != kTls) return true;
+  std::string_view value = optarg == nullptr ? "true" : optarg;
+  line.tls = value == "true";
+  if (value == "true" || value == "false") return true;
+  complain(cat("--tls ", quoted(value), ": neither true nor false"));
+  return false;
+}
+
+// What the command line says of TLS over what the file does, and whether tcp:// addresses can be
+// served as it is wished.
+Status settle_tls(Configuration& out, const CommandLine& line) {
+  if (line.tls) out.tls = line.tls;
+  out.tls_verify |= line.tls_verify;
+  for (auto file : {&tls::Files::authority, &tls::Files::certificate, &tls::Files::key}) {
+    if (!(line.tls_files.*file).empty()) out.tls_files.*file = line.tls_files.*file;
+  }
+  auto network = std::ranges::find_if(
+      out.hosts, [](const std::string& host) { return host.starts_with("tcp://"); });
+  if (network == out.hosts.end()) return {};
+  auto fault = [&](std::string_view why) {
+    return fail(Code::kInvalidArgument, cat("host ", quoted(*network), ": ", why));
+  };
+  if (out.tls_verify) {
+    if (out.tls == false) return fault("tlsverify is without sense where tls is false");
+    if (out.tls_files.authority.empty()) return fault("tlsverify needs tlscacert");
+    out.tls = true;
+  }
+  if (!out.tls) {
+    return fault(
+        "who can connect to it is root: say tlsverify, with tlscacert, tlscert and tlskey, or say "
+        "tls = false to serve it to everybody and unencrypted");
+  }
+  if (!*out.tls) return {};
+  if (out.tls_files.certificate.empty() || out.tls_files.key.empty()) {
+    return fault("TLS needs tlscert and tlskey");
+  }
+  if (!out.tls_verify) out.tls_files.authority.clear();
+  return {};
+}
+
 }  // namespace
 
 Parsed parse_command_line(int argc, char** argv) {
-  enum Value { kConfig = 256, kRoot, kState, kLogLevel, kIdleExit, kReadyFd, kCheck, kVersion };
-  static const struct option kOptions[] = {{"config", required_argument, nullptr, kConfig},
-                                           {"root", required_argument, nullptr, kRoot},
-                                           {"state", required_argument, nullptr, kState},
-                                           {"host", required_argument, nullptr, 'H'},
-                                           {"log-level", required_argument, nullptr, kLogLevel},
-                                           {"idle-exit", required_argument, nullptr, kIdleExit},
-                                           {"ready-fd", required_argument, nullptr, kReadyFd},
-                                           {"check", no_argument, nullptr, kCheck},
-                                           {"validate", no_argument, nullptr, kCheck},
-                                           {"version", no_argument, nullptr, kVersion},
-                                           {"help", no_argument, nullptr, 'h'},
-                                           {}};
   Parsed parsed;
   CommandLine& line = parsed.line;
   bool right = true;
@@ -167,6 +240,13 @@ Parsed parse_command_line(int argc, char** argv) {
         break;
       case kReadyFd:
         right = read_number("--ready-fd", optarg, line.ready_fd);
+        break;
+      case kTls:
+      case kTlsVerify:
+      case kTlsAuthority:
+      case kTlsCertificate:
+      case kTlsKey:
+        right = read_tls(line, found);
         break;
       case kCheck:
         line.check = true;
@@ -215,6 +295,7 @@ Result<Configuration> load_configuration(const CommandLine& line) {
   TRY(engine::resolve_remap(result.engine.userns_remap));
   if (result.engine.builtin_images.empty()) result.engine.builtin_images = builtin_folder();
   if (result.hosts.empty()) result.hosts = {cat("unix://", result.engine.state, "/docker.sock")};
+  TRY(settle_tls(result, line));
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "engine/engine.h"
+#include "tls/tls.h"
 
 namespace dhow::dhowd {
 
@@ -15,7 +16,12 @@ namespace dhow::dhowd {
 struct Configuration {
   engine::EngineOptions engine;
   std::vector<std::string>
-      hosts;                     // "unix:///path", "tcp://127.0.0.1:2375"; empty: STATE/docker.sock
+      hosts;  // "unix:///path", "tcp://10.0.0.1:2376"; empty: STATE/docker.sock
+  // Of tcp:// addresses. Not said: there has to be TLS; false: there is none, and whoever reaches
+  // the address is as good as root.
+  std::optional<bool> tls;
+  bool tls_verify = false;  // clients must show a certificate of the authority
+  tls::Files tls_files;
   std::string group = "docker";  // of the socket; used where there is such a group
   log::Level log_level = log::Level::kInfo;
   bool json_log = false;
@@ -30,6 +36,9 @@ struct CommandLine {
   std::string state;
   std::vector<std::string> hosts;
   std::string log_level;
+  std::optional<bool> tls;
+  bool tls_verify = false;
+  tls::Files tls_files;
   int idle_exit = 0;  // seconds; 0: never
   int ready_fd = -1;
   bool check = false;
