@@ -111,11 +111,8 @@ int run_session(std::string_view name, std::span<const std::string_view> words) 
     session.print_line(cat(name, " version " DHOW_VERSION ", build " DHOW_COMMIT));
     return 0;
   }
-  if (std::string_view context = globals->string("context");
-      !context.empty() && context != "default") {
-    session.complain_line(
-        cat("Failed to initialize: unable to resolve docker endpoint: context ", quoted(context),
-            ": context not found; contexts are not supported yet: name the engine with -H"));
+  if (globals->has("context") && globals->has("host")) {
+    session.complain_line("conflicting options: cannot specify both --host and --context");
     return 1;
   }
   if (rest.empty() || globals->boolean("help")) {

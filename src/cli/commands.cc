@@ -12,15 +12,18 @@ using enum FlagKind;
 
 constexpr Flag kGlobalFlags[] = {
     {"config", kString, 0, "DIR", "folder of config.json (default: ~/.docker)", "folders"},
-    {"context", kString, 'c', "NAME", "context to use; only \"default\" is there", ""},
+    {"context", kString, 'c', "NAME", "context to use instead of the current one", "contexts"},
     {"debug", kBool, 'D', "", "tell more"},
-    {"host", kString, 'H', "HOST", "engine to talk to, as unix:///path or tcp://host:port"},
+    {"host", kString, 'H', "HOST",
+     "engine to talk to, as unix:///path, tcp://host:port or ssh://host"},
     {"log-level", kString, 'l', "LEVEL", "debug, info, warn, error or fatal"},
-    {"tls", kBool, 0, "", "use TLS", "", true},
-    {"tlscacert", kString, 0, "FILE", "certificate authority to trust", "files", true},
-    {"tlscert", kString, 0, "FILE", "certificate of the client", "files", true},
-    {"tlskey", kString, 0, "FILE", "key of the client", "files", true},
-    {"tlsverify", kBool, 0, "", "use TLS and check the engine's certificate", "", true},
+    {"tls", kBool, 0, "", "use TLS"},
+    {"tlscacert", kString, 0, "FILE", "certificate authority to trust (default: ~/.docker/ca.pem)",
+     "files"},
+    {"tlscert", kString, 0, "FILE", "certificate of the client (default: ~/.docker/cert.pem)",
+     "files"},
+    {"tlskey", kString, 0, "FILE", "key of the client (default: ~/.docker/key.pem)", "files"},
+    {"tlsverify", kBool, 0, "", "use TLS and check the engine's certificate"},
     {"version", kBool, 'v', "", "print the version"},
 };
 
@@ -33,9 +36,10 @@ constexpr Flag kShortHelpFlags[] = {
 };
 
 constexpr Group kGroups[] = {
-    {"builder", "Manage builds"},    {"container", "Manage containers"},
-    {"image", "Manage images"},      {"network", "Manage networks"},
-    {"system", "Manage the engine"}, {"volume", "Manage volumes"},
+    {"builder", "Manage builds"},   {"container", "Manage containers"},
+    {"context", "Manage contexts"}, {"image", "Manage images"},
+    {"network", "Manage networks"}, {"system", "Manage the engine"},
+    {"volume", "Manage volumes"},
 };
 
 // How many of the words the name is made of, when they begin with it.
@@ -49,9 +53,9 @@ std::size_t matching_words(std::string_view name, std::span<const std::string_vi
 
 std::span<const std::span<const Command>> command_tables() {
   static const std::span<const Command> kTables[] = {
-      run_commands(),    container_commands(), output_commands(),
-      image_commands(),  transfer_commands(),  object_commands(),
-      volume_commands(), system_commands(),    registry_commands(),
+      run_commands(),      container_commands(), output_commands(), image_commands(),
+      transfer_commands(), object_commands(),    volume_commands(), system_commands(),
+      registry_commands(), context_commands(),
   };
   return kTables;
 }

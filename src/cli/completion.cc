@@ -18,6 +18,7 @@ struct Completer {
 
 constexpr Completer kCompleters[] = {
     {"containers", "dhow ps -a --format '{{.Names}}'"},
+    {"contexts", "dhow context ls -q"},
     {"running", "dhow ps --format '{{.Names}}'"},
     {"stopped", "dhow ps -a --filter status=exited --filter status=created --format '{{.Names}}'"},
     {"paused", "dhow ps --filter status=paused --format '{{.Names}}'"},

@@ -50,69 +50,20 @@ Result<Credentials> ask_helper(const std::string& name, std::string_view key) {
   return found;
 }
 
-void copy_value(oci::JsonValue value, oci::JsonWriter& json) {
-  switch (value.kind()) {
-    case oci::JsonKind::kNull:
-      json.null();
-      return;
-    case oci::JsonKind::kBoolean:
-      json.boolean(*value.as_boolean());
-      return;
-    case oci::JsonKind::kString:
-      json.string(*value.as_string());
-      return;
-    case oci::JsonKind::kNumber:
-      if (auto number = value.as_int64()) {
-        json.number(*number);
-      } else {
-        char digits[64];
-        auto [end, error] =
-            std::to_chars(digits, digits + sizeof digits, value.as_double().value_or(0));
-        static_cast<void>(error);
-        json.raw(std::string_view(digits, static_cast<std::size_t>(end - digits)));
-      }
-      return;
-    case oci::JsonKind::kArray:
-      json.begin_array();
-      for (std::size_t i = 0; i < value.size(); ++i) copy_value(value.item(i), json);
-      json.end_array();
-      return;
-    case oci::JsonKind::kObject:
-      json.begin_object();
-      for (std::size_t i = 0; i < value.size(); ++i) {
-        json.key(value.member(i).name);
-        copy_value(value.member(i).value, json);
-      }
-      json.end_object();
-      return;
-  }
-}
-
 // The file with other auths: a member of `auths` set to a JSON text, or taken out when it is "".
 Status change_auths(const std::string& folder, std::string_view key, std::string_view entry) {
-  std::string text = read_file(folder + "/config.json").value_or("{}");
-  if (trim(text).empty()) text = "{}";
-  TRY_ASSIGN(auto document, oci::JsonDocument::parse(text));
-  oci::JsonValue root = document.root();
-  oci::JsonWriter json("\t");
-  json.begin_object().key("auths").begin_object();
-  oci::JsonValue auths = root.find("auths");
-  for (std::size_t i = 0; i < auths.size(); ++i) {
-    if (auths.member(i).name == key) continue;
-    json.key(auths.member(i).name);
-    copy_value(auths.member(i).value, json);
-  }
-  if (!entry.empty()) json.key(key).raw(entry);
-  json.end_object();
-  for (std::size_t i = 0; i < root.size(); ++i) {
-    if (root.member(i).name == "auths") continue;
-    json.key(root.member(i).name);
-    copy_value(root.member(i).value, json);
-  }
-  json.end_object();
-  TRY(make_dirs(folder, 0700));
-  TRY_ASSIGN(Fd directory, open_at(kCwd, folder, O_RDONLY | O_DIRECTORY));
-  return replace_file(directory, "config.json", json.text() + "\n", 0600);
+  return change_config_file(folder, [&](oci::JsonValue root, oci::JsonWriter& json) {
+    json.key("auths").begin_object();
+    oci::JsonValue auths = root.find("auths");
+    for (std::size_t i = 0; i < auths.size(); ++i) {
+      if (auths.member(i).name == key) continue;
+      json.key(auths.member(i).name);
+      copy_json(auths.member(i).value, json);
+    }
+    if (!entry.empty()) json.key(key).raw(entry);
+    json.end_object();
+    copy_members(root, "auths", json);
+  });
 }
 
 }  // namespace

@@ -43,7 +43,8 @@ Result<std::string> fetch_any(client::Client& client, std::span<const InspectKin
 
 class Inspector {
  public:
-  Inspector(Session& session, client::Client& client, std::string_view format)
+  // `client`: for the format "run" alone, which containers have.
+  Inspector(Session& session, client::Client* client, std::string_view format)
       : session_(session), client_(client), format_(format) {}
 
   Status prepare() {
@@ -85,11 +86,11 @@ class Inspector {
   Status add_run(const std::string& body) {
     TRY_ASSIGN(auto document, oci::JsonDocument::parse(body));
     oci::JsonValue root = document.root();
-    if (root.find("HostConfig").is_null()) {
+    if (client_ == nullptr || root.find("HostConfig").is_null()) {
       return fail(Code::kInvalidArgument, "--format run is for containers alone");
     }
     // What the image gives need not be said; without the image everything is.
-    auto image = client_.call({.path = image_path(text_member(root, "Image"), "/json")});
+    auto image = client_->call({.path = image_path(text_member(root, "Image"), "/json")});
     TRY_ASSIGN(auto image_document, oci::JsonDocument::parse(image ? *image : "{}"));
     TRY_ASSIGN(std::string text, run_command_text(session_.name(), root, image_document.root()));
     output_ += text + "\n";
@@ -97,20 +98,21 @@ class Inspector {
   }
 
   Session& session_;
-  client::Client& client_;
+  client::Client* client_;
   std::string_view format_;
   std::optional<Template> template_;
   std::string output_;
 };
 
-Result<int> inspect(Session& session, const Arguments& arguments,
-                    std::span<const InspectKind> kinds) {
-  TRY_ASSIGN(client::Client * client, session.client());
-  Inspector inspector(session, *client, arguments.string("format"));
+using Fetch = std::function<Result<std::string>(std::string_view name)>;
+
+Result<int> inspect_with(Session& session, client::Client* client, std::string_view format,
+                         std::span<const std::string_view> names, const Fetch& fetch_one) {
+  Inspector inspector(session, client, format);
   TRY(inspector.prepare());
   std::string failures;
-  for (std::string_view name : arguments.positionals()) {
-    auto body = fetch_any(*client, kinds, name, arguments);
+  for (std::string_view name : names) {
+    auto body = fetch_one(name);
     if (body) {
       if (auto added = inspector.add(*body); !added) {
         inspector.finish();
@@ -124,10 +126,17 @@ Result<int> inspect(Session& session, const Arguments& arguments,
   inspector.finish();
   if (failures.empty()) return 0;
   // docker leaves an empty line where a template would have written.
-  if (!arguments.string("format").empty() && failures.find('\n') == std::string::npos)
-    session.print("\n");
+  if (!format.empty() && failures.find('\n') == std::string::npos) session.print("\n");
   session.complain_line(failures);
   return 1;
+}
+
+Result<int> inspect(Session& session, const Arguments& arguments,
+                    std::span<const InspectKind> kinds) {
+  TRY_ASSIGN(client::Client * client, session.client());
+  return inspect_with(
+      session, client, arguments.string("format"), arguments.positionals(),
+      [&](std::string_view name) { return fetch_any(*client, kinds, name, arguments); });
 }
 
 void append_break(std::string& text, std::string_view prefix, std::string_view indent,
@@ -137,6 +146,12 @@ void append_break(std::string& text, std::string_view prefix, std::string_view i
 }
 
 }  // namespace
+
+Result<int> inspect_each(Session& session, std::string_view format,
+                         std::span<const std::string_view> names,
+                         const std::function<Result<std::string>(std::string_view)>& fetch_one) {
+  return inspect_with(session, nullptr, format, names, fetch_one);
+}
 
 std::string indented_json(std::string_view json, std::string_view prefix, std::string_view indent) {
   std::string text(prefix);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
+#include <span>
+
 #include "base/result.h"
 #include "cli/rows.h"
 #include "cli/session.h"
@@ -31,5 +34,10 @@ Result<std::string> run_command_text(std::string_view program, oci::JsonValue co
 
 // JSON with another indentation; everything else stays as it is.
 std::string indented_json(std::string_view json, std::string_view prefix, std::string_view indent);
+
+// Shows what `fetch_one` gives for each name, JSON texts, as --format says; faults come after all.
+Result<int> inspect_each(Session& session, std::string_view format,
+                         std::span<const std::string_view> names,
+                         const std::function<Result<std::string>(std::string_view)>& fetch_one);
 
 }  // namespace dhow::cli

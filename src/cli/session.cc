@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "base/strings.h"
+#include "cli/contexts.h"
 #include "client/start_engine.h"
 #include "sys/file_io.h"
 
@@ -24,21 +25,71 @@ void write_text(int fd, std::string_view text) {
 
 }  // namespace
 
-Result<client::Client*> Session::client() {
-  if (client_) return client_.get();
+std::string Session::given_host() const {
   std::string host(globals_.string("host"));
   if (host.empty()) host = environment("DHOW_HOST");
-  if (host.empty()) host = environment("DOCKER_HOST");
-  client::Endpoint endpoint = client::default_endpoint();
-  bool own = host.empty() || host == endpoint.text;
-  if (!own) {
-    TRY_ASSIGN(endpoint, client::parse_endpoint(host));
+  return host.empty() ? environment("DOCKER_HOST") : host;
+}
+
+std::string Session::default_host() const {
+  std::string host = given_host();
+  return host.empty() ? client::default_endpoint().text : host;
+}
+
+Result<std::string> Session::context_name() {
+  if (globals_.has("context")) return std::string(globals_.string("context"));
+  if (!given_host().empty()) return std::string(kDefaultContext);
+  if (std::string name = environment("DOCKER_CONTEXT"); !name.empty()) return name;
+  TRY_ASSIGN(const ConfigFile* file, config());
+  return file->current_context.empty() ? std::string(kDefaultContext) : file->current_context;
+}
+
+// Of docker's flags and variables for TLS.
+Result<client::Endpoint> Session::default_endpoint() const {
+  bool verifies = globals_.has("tlsverify") ? globals_.boolean("tlsverify")
+                                            : !environment("DOCKER_TLS_VERIFY").empty();
+  bool is_tls = verifies || globals_.boolean("tls") || !environment("DOCKER_TLS").empty();
+  std::string host = given_host();
+  if (host.empty()) return client::default_endpoint();
+  TRY_ASSIGN(client::Endpoint endpoint, client::parse_endpoint(host, is_tls));
+  if (!is_tls || endpoint.kind != client::Endpoint::Kind::kTcp) return endpoint;
+  std::string folder = environment("DOCKER_CERT_PATH");
+  if (folder.empty()) folder = config_folder();
+  // One that is named has to be there; one that may be there is taken when it is.
+  auto file = [&](std::string_view flag, std::string_view name) -> std::string {
+    if (globals_.has(flag)) return std::string(globals_.string(flag));
+    std::string path = cat(folder, "/", name);
+    return ::access(path.c_str(), F_OK) == 0 ? path : "";
+  };
+  endpoint.tls = {file("tlscacert", "ca.pem"), file("tlscert", "cert.pem"),
+                  file("tlskey", "key.pem"), verifies};
+  return endpoint;
+}
+
+// `own`: whether an engine may be started there.
+Result<client::Endpoint> Session::endpoint(bool& own) {
+  TRY_ASSIGN(std::string name, context_name());
+  if (name == kDefaultContext) {
+    TRY_ASSIGN(client::Endpoint endpoint, default_endpoint());
+    own = endpoint.text == client::default_endpoint().text;
+    return endpoint;
   }
-  if (globals_.boolean("tls") || globals_.boolean("tlsverify") ||
-      !environment("DOCKER_TLS_VERIFY").empty()) {
-    return fail(Code::kUnimplemented,
-                "TLS to the engine is not supported; use a unix:// socket, or tunnel the port");
+  ContextStore store(config_folder());
+  auto context = store.read(name);
+  if (!context) {
+    return fail(context.error().code(),
+                cat("Failed to initialize: unable to resolve docker endpoint: ",
+                    context.error().message()));
   }
+  TRY_ASSIGN(client::Endpoint endpoint, store.endpoint(*context));
+  own = endpoint.text == client::default_endpoint().text;
+  return endpoint;
+}
+
+Result<client::Client*> Session::client() {
+  if (client_) return client_.get();
+  bool own = false;
+  TRY_ASSIGN(client::Endpoint endpoint, this->endpoint(own));
   client::Client::Starter starter;
   if (own) {
     starter = [path = endpoint.address] { return client::start_engine(path); };

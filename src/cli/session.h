@@ -28,6 +28,11 @@ class Session {
   const Command& command() const { return *command_; }
   void set_command(const Command& command) { command_ = &command; }
 
+  // The name of the context in force: --context, else "default" where a host is given, else
+  // $DOCKER_CONTEXT, else that of the configuration, else "default".
+  Result<std::string> context_name();
+  // Where the default context leads, as -H has it.
+  std::string default_host() const;
   // Made at the first call; connects when it is used. Fails for a host that can't be read.
   Result<client::Client*> client();
   // Read at the first call; a missing file is an empty configuration.
@@ -53,6 +58,10 @@ class Session {
   bool colours() const;
 
  private:
+  std::string given_host() const;
+  Result<client::Endpoint> default_endpoint() const;
+  Result<client::Endpoint> endpoint(bool& own);
+
   std::string_view name_;
   const Arguments& globals_;
   const Command* command_ = nullptr;

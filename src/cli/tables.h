@@ -17,6 +17,7 @@ std::span<const Command> system_commands();     // info, version, events, prune,
 std::span<const Command> object_commands();     // network and volume
 std::span<const Command> volume_commands();     // volume export, import, …
 std::span<const Command> registry_commands();   // login, logout, search
+std::span<const Command> context_commands();    // context create, use, ls, …
 
 // Flags that run, create and update share.
 std::span<const Flag> create_flags();

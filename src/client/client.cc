@@ -52,6 +52,10 @@ Result<std::unique_ptr<HttpConnection>> Client::connect() {
     TRY(starter());
     connection = HttpConnection::connect(endpoint_);
   }
+  // A program that leads there has said why it doesn't.
+  if (!connection && connection.error().sys_errno() == 0) {
+    return std::unexpected(std::move(connection).error());
+  }
   if (!connection) {
     return fail(Code::kUnavailable, cat("Cannot connect to the engine at ", endpoint_.text, ": ",
                                         errno_text(connection.error().sys_errno())));

@@ -38,10 +38,35 @@ TEST(EndpointTest, ReadsHostsAndPorts) {
 }
 
 TEST(EndpointTest, RefusesWhatItCannotReach) {
-  EXPECT_EQ(parse_endpoint("ssh://host").error().code(), Code::kUnimplemented);
+  EXPECT_EQ(parse_endpoint("fd://").error().code(), Code::kUnimplemented);
   EXPECT_EQ(parse_endpoint("ftp://host").error().code(), Code::kInvalidArgument);
   EXPECT_EQ(parse_endpoint("tcp://host:port").error().code(), Code::kInvalidArgument);
   EXPECT_EQ(parse_endpoint("tcp://[::1").error().code(), Code::kInvalidArgument);
+}
+
+TEST(EndpointTest, ReadsWhereSshLeads) {
+  auto endpoint = parse_endpoint("ssh://joe@host.test:2222/run/other.sock");
+  ASSERT_TRUE(endpoint.has_value()) << endpoint.error().message();
+  EXPECT_EQ(endpoint->kind, Endpoint::Kind::kSsh);
+  EXPECT_EQ(endpoint->user, "joe");
+  EXPECT_EQ(endpoint->address, "host.test");
+  EXPECT_EQ(endpoint->port, "2222");
+  EXPECT_EQ(endpoint->remote, "/run/other.sock");
+  auto plain = parse_endpoint("ssh://host");
+  ASSERT_TRUE(plain.has_value());
+  EXPECT_EQ(plain->user + plain->port + plain->remote, "");
+  // Nothing that ssh could take for an option of its own.
+  for (const char* wrong : {"ssh://", "ssh://-oProxyCommand=x", "ssh://-l@host",
+                            "ssh://joe:pw@host", "ssh://host:port", "ssh://host?x=y"}) {
+    auto refused = parse_endpoint(wrong);
+    ASSERT_FALSE(refused.has_value()) << wrong;
+    EXPECT_EQ(refused.error().code(), Code::kInvalidArgument) << wrong;
+  }
+}
+
+TEST(EndpointTest, TlsHasAPortOfItsOwn) {
+  EXPECT_EQ(parse_endpoint("tcp://host", true).value().port, "2376");
+  EXPECT_EQ(parse_endpoint("tcp://host:1", true).value().port, "1");
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "client/tunnel.h"
 #include "sys/file_io.h"
 #include "sys/unix_socket.h"
 
@@ -64,30 +65,6 @@ class HttpConnection::Parser : public http::basic_parser<false> {
 
 namespace {
 
-Result<Fd> connect_tcp(const Endpoint& endpoint) {
-  addrinfo wanted{};
-  wanted.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  int status = ::getaddrinfo(endpoint.address.c_str(), endpoint.port.c_str(), &wanted, &found);
-  if (status != 0) {
-    return fail(Code::kUnavailable,
-                cat("look up ", quoted(endpoint.address), ": ", ::gai_strerror(status)));
-  }
-  int reason = ECONNREFUSED;
-  Fd result;
-  for (addrinfo* one = found; one != nullptr && !result; one = one->ai_next) {
-    Fd candidate(::socket(one->ai_family, one->ai_socktype | SOCK_CLOEXEC, one->ai_protocol));
-    if (candidate && ::connect(candidate.get(), one->ai_addr, one->ai_addrlen) == 0) {
-      result = std::move(candidate);
-    } else {
-      reason = errno;
-    }
-  }
-  ::freeaddrinfo(found);
-  if (!result) return fail_errno(reason, cat("connect to ", endpoint.text));
-  return result;
-}
-
 Status send_whole(FdRef socket, std::string_view data) {
   while (!data.empty()) {
     ssize_t count = ::send(socket.get(), data.data(), data.size(), MSG_NOSIGNAL);
@@ -123,7 +100,35 @@ std::string head_text(const HttpRequest& request) {
 
 }  // namespace
 
+Result<Fd> connect_tcp(const Endpoint& endpoint) {
+  addrinfo wanted{};
+  wanted.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  int status = ::getaddrinfo(endpoint.address.c_str(), endpoint.port.c_str(), &wanted, &found);
+  if (status != 0) {
+    return fail(Code::kUnavailable,
+                cat("look up ", quoted(endpoint.address), ": ", ::gai_strerror(status)));
+  }
+  int reason = ECONNREFUSED;
+  Fd result;
+  for (addrinfo* one = found; one != nullptr && !result; one = one->ai_next) {
+    Fd candidate(::socket(one->ai_family, one->ai_socktype | SOCK_CLOEXEC, one->ai_protocol));
+    if (candidate && ::connect(candidate.get(), one->ai_addr, one->ai_addrlen) == 0) {
+      result = std::move(candidate);
+    } else {
+      reason = errno;
+    }
+  }
+  ::freeaddrinfo(found);
+  if (!result) return fail_errno(reason, cat("connect to ", endpoint.text));
+  return result;
+}
+
 Result<HttpConnection> HttpConnection::connect(const Endpoint& endpoint) {
+  if (endpoint.kind == Endpoint::Kind::kSsh || endpoint.tls) {
+    TRY_ASSIGN(Fd socket, open_tunnel(endpoint));
+    return HttpConnection(std::move(socket));
+  }
   if (endpoint.kind == Endpoint::Kind::kTcp) {
     TRY_ASSIGN(Fd socket, connect_tcp(endpoint));
     return HttpConnection(std::move(socket));

@@ -82,6 +82,9 @@ class HttpConnection {
   std::unique_ptr<Parser> parser_;
 };
 
+// A connection to the host and port of the endpoint, as they are. Blocks.
+Result<Fd> connect_tcp(const Endpoint& endpoint);
+
 // Text for a query or a path segment: all but RFC 3986's unreserved characters as %XX.
 std::string percent_encoded(std::string_view text);
 

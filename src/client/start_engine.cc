@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "client/tunnel.h"
 #include "sys/fd.h"
 #include "sys/file_io.h"
 
@@ -20,24 +21,6 @@ namespace {
 constexpr std::string_view kProgram = "dhowd";
 constexpr std::string_view kIdleSeconds = "60";
 constexpr int kReadyFd = 3;
-
-bool is_program(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
-
-std::string find_program() {
-  char own[4096];
-  ssize_t size = ::readlink("/proc/self/exe", own, sizeof own);
-  if (size > 0) {
-    std::string_view path(own, static_cast<std::size_t>(size));
-    std::string beside = cat(path.substr(0, path.rfind('/') + 1), kProgram);
-    if (is_program(beside)) return beside;
-  }
-  const char* folders = std::getenv("PATH");
-  for (std::string_view folder : split(folders != nullptr ? folders : "/usr/bin:/bin", ':')) {
-    std::string candidate = cat(folder.empty() ? "." : folder, "/", kProgram);
-    if (is_program(candidate)) return candidate;
-  }
-  return {};
-}
 
 struct ReadyPipe {
   Fd read_end;
@@ -82,7 +65,7 @@ std::string end_of(const std::string& log) {
 }  // namespace
 
 Status start_engine(const std::string& socket_path) {
-  std::string program = find_program();
+  std::string program = find_program(kProgram);
   if (program.empty()) {
     return fail(Code::kUnavailable,
                 cat("nothing listens at ", socket_path,
