@@ -91,7 +91,7 @@ Result<int> run_exec(Session& session, const Arguments& arguments) {
   auto size = terminal_size(STDOUT_FILENO);
   if (options.resize && size) options.resize(*size);
   TRY_ASSIGN(StreamEnd end, run_streams(streams, options));
-  if (end == StreamEnd::kDetached) return 0;
+  if (end == StreamEnd::kDetached) return fail(Code::kCancelled, "read escape sequence");
   return exec_code(*client, path);
 }
 

@@ -32,7 +32,7 @@ Result<bool> confirmed(Session& session, const Arguments& arguments, std::string
   if (arguments.boolean("force")) return true;
   session.print(cat(warning, "Are you sure you want to continue? [y/N] "));
   session.flush();
-  TRY_ASSIGN(std::string answer, read_line(true));
+  TRY_ASSIGN(std::string answer, read_line({}, true));
   return answer == "y" || answer == "Y";
 }
 

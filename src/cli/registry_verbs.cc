@@ -44,15 +44,13 @@ Result<Credentials> asked_credentials(Session& session, const Arguments& argumen
                 "Error: Cannot perform an interactive login from a non TTY device");
   }
   if (given.user.empty()) {
-    session.print("Username: ");
     session.flush();
-    TRY_ASSIGN(given.user, read_line(true));
+    TRY_ASSIGN(given.user, read_line("Username: ", true));
     if (given.user.empty()) return fail(Code::kInvalidArgument, "username is required");
   }
   if (given.password.empty()) {
-    session.print("Password: ");
     session.flush();
-    TRY_ASSIGN(given.password, read_line(false));
+    TRY_ASSIGN(given.password, read_line("Password: ", false));
     if (given.password.empty()) return fail(Code::kInvalidArgument, "password is required");
   }
   return given;
@@ -99,12 +97,6 @@ Result<int> run_login(Session& session, const Arguments& arguments) {
 Result<int> run_logout(Session& session, const Arguments& arguments) {
   TRY_ASSIGN(const ConfigFile* config, session.config());
   std::string key = registry_key(arguments.positional(0));
-  bool known = config->auths.contains(key) || !config->credentials_store.empty() ||
-               config->credential_helpers.contains(key);
-  if (!known) {
-    session.print_line(cat("Not logged in to ", key));
-    return 0;
-  }
   session.print_line(cat("Removing login credentials for ", key));
   TRY(erase_credentials(*config, session.config_folder(), key));
   return 0;

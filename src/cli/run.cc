@@ -281,7 +281,11 @@ Result<int> run_attach(Session& session, const Arguments& arguments) {
   block_signals(options);
   auto size = terminal_size(STDOUT_FILENO);
   if (options.resize && size) options.resize(*size);
-  return follow(session, joined, options);
+  session.flush();
+  TRY_ASSIGN(StreamEnd end, run_streams(joined.streams, options));
+  // Unlike run and start, as with docker: who only attached is told why it ends.
+  if (end == StreamEnd::kDetached) return fail(Code::kCancelled, "read escape sequence");
+  return exit_code_of(joined.wait);
 }
 
 }  // namespace dhow::cli

@@ -36,7 +36,7 @@ void RawMode::restore() {
   saved_.reset();
 }
 
-Result<std::string> read_line(bool echo) {
+Result<std::string> read_line(std::string_view prompt, bool echo) {
   termios state{};
   bool hidden = !echo && ::tcgetattr(STDIN_FILENO, &state) == 0;
   if (hidden) {
@@ -44,6 +44,7 @@ Result<std::string> read_line(bool echo) {
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     ::tcsetattr(STDIN_FILENO, TCSANOW, &quiet);
   }
+  std::ignore = write_all(FdRef(STDOUT_FILENO), prompt);
   std::string line;
   char c = 0;
   auto count = read_some(FdRef(STDIN_FILENO), std::span(&c, 1));

@@ -35,8 +35,9 @@ class RawMode {
   std::optional<termios> saved_;
 };
 
-// Reads a line from standard input with the echo off (for passwords) or on.
-Result<std::string> read_line(bool echo);
+// Reads a line from standard input with the echo off (for passwords) or on. Who is asked on
+// standard output with the prompt can type at once: the echo is off by then.
+Result<std::string> read_line(std::string_view prompt, bool echo);
 
 // The bytes that "ctrl-p,ctrl-q", "a" or "ctrl-@,x" stand for. "" is docker's default of
 // ctrl-p,ctrl-q. kInvalidArgument for anything else.
