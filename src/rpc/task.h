@@ -168,8 +168,8 @@ struct CloseIoRequest {
   void fields(Codec& codec) { codec(1, id)(2, exec_id)(3, stdin_too); }
 };
 
-// An annotation of UpdateTaskRequest, to our shim alone: the bundle has got a file for the resolver
-// of the container, which is to be there. Nothing is updated then.
+// An annotation of UpdateTaskRequest, to our shim alone: the container is to have a resolver, if it
+// has none. Nothing is updated then.
 inline constexpr std::string_view kServeNames = "dhow.serve-names";
 
 struct UpdateTaskRequest {

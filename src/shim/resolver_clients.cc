@@ -72,7 +72,8 @@ void Resolver::serve(const ClientPtr& client) {
   int steps = 0;
   while (steps < kStepsAtOnce && serve_step(kept)) ++steps;
   // It can be written to, so this goes on after others have had their turn.
-  if (steps == kStepsAtOnce && !kept->is_gone) await_client(kept, EPOLLOUT);
+  bool goes_on = steps == kStepsAtOnce && !kept->is_gone && !kept->is_asking;
+  if (goes_on) await_client(kept, EPOLLOUT);
   kept->is_serving = false;
 }
 

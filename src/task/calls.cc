@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is only passed on to a task's shim.
+#include <unistd.h>
+
 #include <tuple>
 
 #include "base/strings.h"
@@ -124,11 +126,14 @@ Status LocalTasks::update(const Key& key, std::string_view resources) {
 Status LocalTasks::set_resolver(const Key& key, std::string_view text) {
   TRY_ASSIGN(auto shim, find(key));
   TRY_ASSIGN(Fd bundle, bundles_.find(key));
-  TRY(replace_file(bundle, kResolverFile, text, 0600));
-  rpc::task::UpdateTaskRequest request;
-  request.id = key.id;
-  request.annotations.emplace(rpc::task::kServeNames, "");
-  return done(shim->call(request, options_.limits.call));
+  // The file says that there is one: it comes after that. Later ones are read for each question.
+  if (::faccessat(bundle.get(), kResolverFile, F_OK, 0) != 0) {
+    rpc::task::UpdateTaskRequest request;
+    request.id = key.id;
+    request.annotations.emplace(rpc::task::kServeNames, "");
+    TRY(done(shim->call(request, options_.limits.call)));
+  }
+  return replace_file(bundle, kResolverFile, text, 0600);
 }
 
 Status LocalTasks::checkpoint(const Key& key, std::string_view folder,

@@ -176,7 +176,8 @@ class Tasks {
   virtual Status close_stdin(const Key& key, std::string_view exec_id) = 0;
   // `resources`: JSON, the `linux.resources` object of config.json.
   virtual Status update(const Key& key, std::string_view resources) = 0;
-  // Replaces BUNDLE/resolver. The shim has a resolver from then on.
+  // Has the shim make a resolver, unless there is one, then replaces BUNDLE/resolver. A shim that
+  // can have none (it is older) fails.
   virtual Status set_resolver(const Key& key, std::string_view text) = 0;
   virtual Status checkpoint(const Key& key, std::string_view folder,
                             const rpc::runc::CheckpointOptions& options) = 0;

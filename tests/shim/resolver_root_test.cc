@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The resolver of a container by itself: it is in one network namespace and its servers in another.
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -78,6 +81,18 @@ std::vector<std::string> answers_of(const dns::Query& query, bool is_stream) {
   return {};
 }
 
+// For the thread that calls it, as where the kernel has none.
+void deny_bpf() {
+  struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bpf, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  struct sock_fprog program{std::size(code), code};
+  ASSERT_EQ(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  ASSERT_EQ(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
 class ResolverTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -105,11 +120,13 @@ class ResolverTest : public ::testing::Test {
     start();
   }
 
+  void stop() {
+    if (!thread_.joinable()) return;
+    ::eventfd_write(stop_.get(), 1);
+    thread_.join();
+  }
   void TearDown() override {
-    if (thread_.joinable()) {
-      ::eventfd_write(stop_.get(), 1);
-      thread_.join();
-    }
+    stop();
     if (!folder_.empty()) std::filesystem::remove_all(folder_);
   }
 
@@ -120,11 +137,11 @@ class ResolverTest : public ::testing::Test {
   void write_settings() { write("resolver", dns::settings_text(settings_)); }
 
   // A loop as that of a shim, with the resolver in it.
-  void start() {
+  void start(bool has_bpf = true) {
     stop_ = Fd(::eventfd(0, EFD_CLOEXEC));
     std::promise<Status> started;
     auto result = started.get_future();
-    thread_ = std::thread([this, &started] {
+    thread_ = std::thread([this, &started, has_bpf] {
       // Held by a thread that is in it, as by a container's process.
       std::promise<pid_t> there;
       std::promise<void> done;
@@ -137,6 +154,7 @@ class ResolverTest : public ::testing::Test {
       ResolverSockets sockets;
       Status made;
       std::thread([&] {
+        if (!has_bpf) deny_bpf();
         auto opened = make_resolver_sockets(pid);
         if (opened) sockets = std::move(*opened);
         if (!opened) made = fail(opened.error());
@@ -270,6 +288,23 @@ TEST_F(ResolverTest, ProgramsCanHavePort53) {
   exchange(container_, "127.0.0.1", "to them", false, 1);
   char buffer[16] = {};
   EXPECT_EQ(::recv(held.front().get(), buffer, sizeof buffer, MSG_DONTWAIT), 7);
+}
+
+TEST_F(ResolverTest, WithoutBpfThePortIsTaken) {
+  stop();
+  start(false);
+  EXPECT_THAT(ask("web"), ::testing::HasSubstr("10.7.0.2"));
+  EXPECT_THAT(ask("web", true), ::testing::HasSubstr("10.7.0.2"));
+  auto bound = network::run_in_name_space(container_, []() -> Status {
+    Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    struct sockaddr_in place{};
+    place.sin_family = AF_INET;
+    place.sin_port = htons(53);
+    if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&place), sizeof place) == 0) return {};
+    return fail_errno(errno, "bind");
+  });
+  ASSERT_FALSE(bound.has_value());
+  EXPECT_EQ(bound.error().sys_errno(), EADDRINUSE);
 }
 
 // It answers the next one after whatever a container sends.
