@@ -60,6 +60,10 @@ Result<Join> join_of(const NetworkRecord& record, const EndpointConfig& config,
     return wrong_network(
         cat("container cannot be connected to network ", record.name, " and to others"));
   }
+  if (record.is_default() && !config.aliases.empty()) {
+    return wrong_network(
+        "network-scoped alias is supported only for containers in user defined networks");
+  }
   Join join;
   join.network = record.id;
   join.mac = config.mac_address.empty() ? mac : config.mac_address;
@@ -311,9 +315,13 @@ Status ContainersImpl::settle_networks() const {
     auto container = find(id);
     if (!container) continue;  // it has ended, and was not to stay
     RecordPtr record = (*container)->record();
-    auto finished = settle_resolver(*record);
-    if (finished) finished = finish_connecting(*record);
-    if (!finished) log::warning(cat("container ", id, ": ", finished.error().message()));
+    auto told = settle_resolver(*record);
+    auto finished = finish_connecting(*record);
+    for (const Status& status : {told, finished}) {
+      if (!status) log::warning(cat("container ", id, ": ", status.error().message()));
+    }
+    // Without the resolver its files stay what they are.
+    if (!told) continue;
     if (stores_.networks->endpoints_of_container(id).empty()) continue;
     change_hosts(*record, {});
     if (asks_resolver(*record)) change_resolv_conf(*record);
@@ -419,6 +427,7 @@ Status ContainersImpl::connect(std::string_view ref, std::string_view network,
   }
   change_hosts(record, {});
   change_resolv_conf(record);
+  if (wanted.is_default()) tell_linked(record.id);
   tell_neighbours({wanted.id});
   for (Event& event : network_events(record, "connect")) {
     if (event.actor == wanted.id) std::ignore = stores_.events.publish(std::move(event));

@@ -294,6 +294,9 @@ TEST_F(ResolverTest, LinksThatCanNotBeAreRefused) {
     flags.emplace_back("busybox");
     return docker(std::move(flags)).error_text;
   };
+  start_one("inner", {"--network", "mine"});
+  EXPECT_THAT(docker({"network", "connect", "--alias", "a", "bridge", "inner"}).error_text,
+              HasSubstr("network-scoped alias is supported only for containers in user defined"));
   EXPECT_THAT(refusal({"--link", "nobody"}), HasSubstr("could not get container for nobody"));
   EXPECT_THAT(refusal({"--link", "alone"}),
               HasSubstr("host type networking can't be used with links"));
