@@ -5,8 +5,9 @@
 # Must run as root; prints Markdown. All of it is in a network namespace of its own.
 #   bench/engine/run.sh [ROUNDS [CASE...]]      5 rounds of all cases unless told otherwise
 # Cases: run, net (run on the default network), cold (the engine has to be started), exec, ps (1,000 containers), memory (idle, then
-# with 1,000 running containers), takeover (after a kill, with those), cycles (10,000 of run and remove).
-# DHOW_BENCH_CONTAINERS and DHOW_BENCH_CYCLES are other numbers than 1,000 and 10,000.
+# with 1,000 running containers), takeover (after a kill, with those), cycles (10,000 of run and remove), crowd (run
+# beside 500 containers on the default network), ports (200 published), throughput (of networks; needs iperf3).
+# DHOW_BENCH_CONTAINERS, DHOW_BENCH_CYCLES and DHOW_BENCH_CROWD are other numbers than 1,000, 10,000 and 500.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -19,6 +20,8 @@ cases=("${@:2}")
 ((${#cases[@]})) || cases=(run net cold exec ps memory takeover cycles)
 work=
 pids=()
+# shellcheck source=bench/engine/network.sh
+. "$top/bench/engine/network.sh"
 
 say() { printf 'engine: %s\n' "$*" >&2; }
 
@@ -283,7 +286,7 @@ main() {
   done
   printf '\n| what | value |\n| --- | ---: |\n'
   for name in "${cases[@]}"; do
-    case $name in memory | takeover | cycles) "measure_$name" ;; esac
+    case $name in memory | takeover | cycles | crowd | ports | throughput) "measure_$name" ;; esac
   done
 }
 
