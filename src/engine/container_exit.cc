@@ -57,7 +57,7 @@ void ContainersImpl::handle_exit(const ContainerPtr& container, std::uint64_t ru
     oom = container->oom_seen;
   }
   std::int64_t at = rpc::nanoseconds(last.at);
-  settle_exit(container, static_cast<int>(last.status), at > 0 ? at : metadata::now(), oom);
+  settle_exit(container, {static_cast<int>(last.status), at > 0 ? at : metadata::now(), oom});
 }
 
 void ContainersImpl::release_held(const ContainerRecord& record) {
@@ -97,23 +97,33 @@ bool ContainersImpl::wants_restart(const Container& container, const ContainerRe
           record.progress.restart_count < policy.maximum_retry_count);
 }
 
-void ContainersImpl::settle_exit(const ContainerPtr& container, int status, std::int64_t at,
-                                 bool oom) {
+std::vector<Event> ContainersImpl::end_events(const ContainerRecord& record,
+                                              std::int64_t ran) const {
+  std::vector<Event> events;
+  events.push_back(make_event(record, "die",
+                              {{"exitCode", cat(record.progress.state.exit_code)},
+                               {"execDuration", cat(ran / 1'000'000'000)}}));
+  std::ranges::move(volume_events(record, "unmount"), std::back_inserter(events));
+  std::ranges::move(network_events(record, "disconnect"), std::back_inserter(events));
+  return events;
+}
+
+void ContainersImpl::settle_exit(const ContainerPtr& container, const Ending& ending) {
   ContainerRecord record = *container->record();
   ContainerState& state = record.progress.state;
-  std::int64_t ran = state.started != 0 ? std::max<std::int64_t>(at - state.started, 0) : 0;
+  std::int64_t ran = state.started != 0 ? std::max<std::int64_t>(ending.at - state.started, 0) : 0;
   record.progress.has_task = false;
   state.pid = 0;
-  state.exit_code = status;
-  state.finished = at;
-  state.oom_killed = oom;
+  state.exit_code = ending.status;
+  state.finished = ending.at;
+  state.oom_killed = ending.oom;
   bool again = false;
   bool kept = false;
   {
     std::lock_guard lock(container->mutex);
     kept = container->kept;
     if (container->stopping) record.progress.stopped_by_hand = true;
-    again = wants_restart(*container, record, status);
+    again = wants_restart(*container, record, ending.status);
     container->stopping = false;
     container->io_ready = false;
     if (again) {
@@ -129,11 +139,8 @@ void ContainersImpl::settle_exit(const ContainerPtr& container, int status, std:
   state.phase = again ? Phase::kRestarting : Phase::kExited;
   if (again) ++record.progress.restart_count;
   bool goes = record.config.host.auto_remove && !again && !kept;
-  std::vector<Event> events = volume_events(record, "unmount");
-  events.insert(events.begin(), make_event(record, "die",
-                                           {{"exitCode", cat(status)},
-                                            {"execDuration", cat(ran / 1'000'000'000)}}));
-  std::ranges::move(network_events(record, "disconnect"), std::back_inserter(events));
+  std::vector<Event> events;
+  if (ending.ran) events = end_events(record, ran);
   if (goes) {
     auto gone = remove_ended(container, record, events);
     if (gone) return;
@@ -160,8 +167,9 @@ void ContainersImpl::plan_restart(const ContainerPtr& container) {
       log::warning(cat("container ", container->id, ": restart: ", started.error().message()));
       // It counts as an end, so that the policy says how it goes on.
       if (!container->removed) {
-        settle_exit(container, container->record()->progress.state.exit_code, metadata::now(),
-                    false);
+        settle_exit(container, {.status = container->record()->progress.state.exit_code,
+                                .at = metadata::now(),
+                                .ran = false});
       }
       return;
     }

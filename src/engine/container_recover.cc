@@ -85,8 +85,8 @@ void ContainersImpl::settle_recovered(const task::Recovered& recovered) {
                        ": its shim has ended without it: taken as ended with ",
                        recovered.lost->status));
       std::int64_t at = recovered.lost->at.seconds * 1'000'000'000 + recovered.lost->at.nanos;
-      settle_exit(container, static_cast<int>(recovered.lost->status),
-                  at > 0 ? at : metadata::now(), false);
+      settle_exit(container,
+                  {static_cast<int>(recovered.lost->status), at > 0 ? at : metadata::now()});
     }
     return;
   }
@@ -104,10 +104,14 @@ void ContainersImpl::settle_recovered(const task::Recovered& recovered) {
   // It runs, or has ended while nobody watched: the end then comes at once.
   container->io_ready = true;
   ++container->run;
+  std::vector<Event> events;
   if (!state.has_process()) {
-    // Started, and the engine died before it was written down.
+    // Started, and the engine died before it was written down, and before anybody was told.
+    events = start_events(record);
     state.phase = Phase::kRunning;
     state.started = metadata::now();
+    state.exit_code = 0;
+    state.oom_killed = false;
     state.error.clear();
   }
   if (recovered.state) {
@@ -115,7 +119,7 @@ void ContainersImpl::settle_recovered(const task::Recovered& recovered) {
     state.phase = status == ProcessStatus::kPaused ? Phase::kPaused : Phase::kRunning;
   }
   record.progress.has_task = true;
-  std::ignore = commit_record(*container, std::move(record), {});
+  std::ignore = commit_record(*container, std::move(record), std::move(events));
   watch_exit(container, container->run);
   begin_health(container);
 }
@@ -130,7 +134,7 @@ void ContainersImpl::settle_row(const ContainerPtr& container) {
     // Neither shim nor bundle: the machine has been off.
     log::warning(cat("container ", record.id, ": nothing is left of its task: taken as ended with ",
                      task::kLostStatus));
-    settle_exit(container, task::kLostStatus, metadata::now(), false);
+    settle_exit(container, {task::kLostStatus, metadata::now()});
     return;
   }
   if (record.progress.has_task) {

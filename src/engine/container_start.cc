@@ -275,6 +275,13 @@ void ContainersImpl::failed_start(Container& container, const Error& error) {
   if (found) std::ignore = remove_locked(*found, true);
 }
 
+std::vector<Event> ContainersImpl::start_events(const ContainerRecord& record) const {
+  std::vector<Event> events = volume_events(record, "mount");
+  std::ranges::move(network_events(record, "connect"), std::back_inserter(events));
+  events.push_back(make_event(record, "start"));
+  return events;
+}
+
 Status ContainersImpl::start_locked(Container& container) {
   ContainerRecord record = *container.record();
   ContainerState& state = record.progress.state;
@@ -315,9 +322,7 @@ Status ContainersImpl::start_locked(Container& container) {
   } else {
     state.health.reset();
   }
-  std::vector<Event> events = volume_events(record, "mount");
-  std::ranges::move(network_events(record, "connect"), std::back_inserter(events));
-  events.push_back(make_event(record, "start"));
+  std::vector<Event> events = start_events(record);
   return commit_record(container, std::move(record), std::move(events));
 }
 

@@ -370,12 +370,23 @@ class ContainersImpl {
   // container_exit.cc
   void handle_exit(const ContainerPtr& container, std::uint64_t run,
                    const Result<task::Exit>& exit);
+  // What is told when it has been started.
+  std::vector<Event> start_events(const ContainerRecord& record) const;
   // What a container that runs holds outside of its task.
   void release_held(const ContainerRecord& record);
   void drop_task(Container& container);
   // Ends what there is of a task that is not to run, of which the row says nothing from then on.
   void abandon_task(Container& container);
-  void settle_exit(const ContainerPtr& container, int status, std::int64_t at, bool oom);
+  // How it has ended: status, time in nanoseconds, and whether the kernel had no memory for it.
+  struct Ending {
+    int status;
+    std::int64_t at;
+    bool oom = false;
+    bool ran = true;  // false: a restart that failed, of which no events tell
+  };
+  void settle_exit(const ContainerPtr& container, const Ending& ending);
+  // What is told when it has ended; `ran`: nanoseconds.
+  std::vector<Event> end_events(const ContainerRecord& record, std::int64_t ran) const;
   bool wants_restart(const Container& container, const ContainerRecord& record, int status) const;
   void plan_restart(const ContainerPtr& container);
   void on_event(const rpc::events::Envelope& envelope);

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/strings.h"
+#include "crash/events.h"
 #include "crash/output.h"
 #include "crash/truth.h"
 #include "oci/json_value.h"
@@ -46,6 +47,7 @@ class Comparison {
       if (!known_.contains(id)) say(id, "is listed, and nobody has made it");
     }
     compare_with_truth();
+    compare_with_events();
     return std::move(faults_);
   }
 
@@ -207,6 +209,32 @@ class Comparison {
                                              "runtime"};
       if (std::ranges::find(kKnown, one) == std::end(kKnown)) {
         faults_.push_back(cat("state/", one, " is left"));
+      }
+    }
+  }
+
+  // Of containers whose first event is not kept any more nothing can be said.
+  void compare_with_events() {
+    auto lives = read_lives(api_);
+    if (!lives) return say("events", lives.error().message());
+    for (const auto& [id, life] : *lives) {
+      if (!life.created) continue;
+      if (!life.fault.empty()) say(id, life.fault);
+      auto found = told_.find(id);
+      if (found == told_.end()) {
+        if (!life.destroyed) say(id, "is not listed, and no event says that it was removed");
+        continue;
+      }
+      const Told& told = found->second;
+      if (life.destroyed) say(id, "is listed, and an event says that it was removed");
+      if (life.running != told.has_process()) {
+        say(id,
+            cat("is ", told.phase, ", and by its events it ", life.running ? "runs" : "does not"));
+      }
+      // A start that fails has a code, and no end.
+      constexpr int kFailedStart = 128;
+      if (told.phase == "exited" && told.code != kFailedStart && life.code != told.code) {
+        say(id, cat("has ended with ", told.code, ", by its events with ", life.code));
       }
     }
   }
