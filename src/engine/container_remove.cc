@@ -14,6 +14,15 @@
 namespace dhow::engine {
 namespace {
 
+std::unexpected<Error> still_runs(const ContainerRecord& record) {
+  Phase phase = record.progress.state.phase;
+  std::string what = phase == Phase::kPaused ? "is paused and must be unpaused first"
+                                             : cat("is ", phase_name(phase));
+  return fail(Code::kFailedPrecondition,
+              cat("cannot remove container ", quoted("/" + record.name), ": container ", what,
+                  ": stop the container before removing or force remove"));
+}
+
 bool has_volumes(const ContainerRecord& record) {
   return std::ranges::any_of(record.mounts(),
                              [](const WantedMount& mount) { return mount.type == "volume"; });
@@ -95,14 +104,22 @@ void ContainersImpl::drop_files(const ContainerRecord& record) {
 Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes) {
   RecordPtr record = container->record();
   workers_.cancel(container->restart_timer);
+  std::vector<Event> events;
   if (record->progress.has_task) {
-    TRY(tasks_->cleanup(key(container->id)));
+    TRY_ASSIGN(task::Exit exit, tasks_->cleanup(key(container->id)));
+    if (record->progress.state.has_process()) {
+      // It did not end in time when it was asked to.
+      ContainerRecord ended = *record;
+      ended.progress.state.exit_code = static_cast<int>(exit.status);
+      events = end_events(
+          ended, std::max<std::int64_t>(metadata::now() - ended.progress.state.started, 0));
+    }
     release_held(*record);
   } else {
     drop_shm(container->id);
     detach_networks(container->id);
   }
-  TRY(remove_row(container, volumes, {}));
+  TRY(remove_row(container, volumes, std::move(events)));
   drop_files(*record);
   return {};
 }
@@ -121,14 +138,7 @@ Status ContainersImpl::remove(std::string_view ref, const RemoveOptions& options
   TRY_ASSIGN(ContainerPtr container, find(ref));
   const ContainerState state = container->record()->progress.state;
   if (state.is_running()) {
-    if (!options.force) {
-      std::string what = state.phase == Phase::kPaused ? "is paused and must be unpaused first"
-                                                       : cat("is ", phase_name(state.phase));
-      return fail(
-          Code::kFailedPrecondition,
-          cat("cannot remove container ", quoted("/" + container->record()->name), ": container ",
-              what, ": stop the container before removing or force remove"));
-    }
+    if (!options.force) return still_runs(*container->record());
     {
       std::lock_guard lock(container->mutex);
       container->stopping = true;
@@ -140,6 +150,9 @@ Status ContainersImpl::remove(std::string_view ref, const RemoveOptions& options
   }
   std::lock_guard operation(container->operation);
   if (container->removed) return {};
+  // Somebody has started it meanwhile.
+  RecordPtr record = container->record();
+  if (!options.force && record->progress.state.is_running()) return still_runs(*record);
   return remove_locked(container, options.volumes);
 }
 

@@ -70,6 +70,8 @@ class TaskService {
   void kill(const rpc::task::KillRequest& request, SharedReply reply);
   void pause(const rpc::task::PauseRequest& request, SharedReply reply);
   void resume(const rpc::task::ResumeRequest& request, SharedReply reply);
+  void change_pause(const std::string& id, bool pause, SharedReply reply);
+  void tell_pause(const std::string& id, bool paused);
   void update(const rpc::task::UpdateTaskRequest& request, SharedReply reply);
   void checkpoint(const rpc::task::CheckpointTaskRequest& request, SharedReply reply);
   void shutdown(const rpc::task::ShutdownRequest& request, SharedReply reply);

@@ -108,6 +108,10 @@ void TaskService::kill(const task::KillRequest& request, SharedReply reply) {
   if (signal < 0 || signal >= NSIG) {
     return reply->fail(Error(Code::kInvalidArgument, cat("signal ", signal, ": no such signal")));
   }
+  if (container.changes_pause) {
+    container.waiting_kill.emplace_back(request, reply);
+    return;
+  }
   bool is_init = process.exec_id.empty();
   bool all = request.all && is_init;
   if (process.state == State::kStopped && !all) return reply->fail(already_finished());
@@ -132,33 +136,42 @@ void TaskService::kill(const task::KillRequest& request, SharedReply reply) {
 }
 
 void TaskService::pause(const task::PauseRequest& request, SharedReply reply) {
-  auto found = find_running(request.id);
-  if (!found) return reply->fail(found.error());
-  run(
-      **found, "pause", [id = request.id](OciRuntime& runtime) { return runtime.pause(id); },
-      [this, id = request.id, reply](Status paused) {
-        Container* container = find(id);
-        if (paused && container != nullptr) {
-          container->paused = true;
-          publisher_.publish(events::TaskPaused{id});
-        }
-        reply->send(paused);
-      });
+  change_pause(request.id, true, reply);
 }
 
 void TaskService::resume(const task::ResumeRequest& request, SharedReply reply) {
-  auto found = find_running(request.id);
+  change_pause(request.id, false, reply);
+}
+
+void TaskService::change_pause(const std::string& id, bool pause, SharedReply reply) {
+  auto found = find_running(id);
   if (!found) return reply->fail(found.error());
+  if ((*found)->changes_pause) {
+    return reply->fail(
+        Error(Code::kFailedPrecondition, cat("container ", id, " is being paused or resumed")));
+  }
+  (*found)->changes_pause = true;
   run(
-      **found, "resume", [id = request.id](OciRuntime& runtime) { return runtime.resume(id); },
-      [this, id = request.id, reply](Status resumed) {
+      **found, pause ? "pause" : "resume",
+      [id, pause](OciRuntime& runtime) { return pause ? runtime.pause(id) : runtime.resume(id); },
+      [this, id, pause, reply](Status changed) {
         Container* container = find(id);
-        if (resumed && container != nullptr) {
-          container->paused = false;
-          publisher_.publish(events::TaskResumed{id});
+        if (container == nullptr) return reply->send(changed);
+        container->changes_pause = false;
+        if (changed) {
+          container->paused = pause && container->init.state != State::kStopped;
+          tell_pause(id, pause);
         }
-        reply->send(resumed);
+        reply->send(changed);
+        for (auto& [request, waiting] : std::exchange(container->waiting_kill, {})) {
+          kill(request, waiting);
+        }
       });
+}
+
+void TaskService::tell_pause(const std::string& id, bool paused) {
+  if (paused) return publisher_.publish(events::TaskPaused{id});
+  publisher_.publish(events::TaskResumed{id});
 }
 
 void TaskService::update(const task::UpdateTaskRequest& request, SharedReply reply) {

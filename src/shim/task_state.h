@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "rpc/server.h"
@@ -55,6 +56,10 @@ struct Container {
   std::vector<std::shared_ptr<rpc::Reply>> waiting_state;
   std::map<std::string, std::unique_ptr<Process>> execs;
   bool paused = false;
+  // A pause or a resume is under way: signals that come meanwhile wait for its end, since a process
+  // that is killed and then frozen does not end.
+  bool changes_pause = false;
+  std::vector<std::pair<rpc::task::KillRequest, std::shared_ptr<rpc::Reply>>> waiting_kill;
   bool deleting = false;
   // Its processes don't end with the first one.
   bool shares_pids = false;

@@ -16,7 +16,8 @@ void add(Life& life, std::string_view action, JsonValue attributes) {
   auto wrong = [&](std::string_view why) {
     if (life.fault.empty()) life.fault = cat("its event ", action, " comes ", why);
   };
-  if (life.destroyed) wrong("after its removal");
+  // A stop is told by whoever has waited for the end, which with --rm is the removal.
+  if (life.destroyed && action != "stop") wrong("after its removal");
   if (action == "create") {
     if (life.created) wrong("twice");
     life.created = true;

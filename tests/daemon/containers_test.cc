@@ -7,6 +7,8 @@
 
 #include "base/strings.h"
 #include "daemon/daemon_fixture.h"
+#include "sys/file_io.h"
+#include "sys/unix_socket.h"
 
 namespace dhow::daemon_test {
 namespace {
@@ -53,6 +55,32 @@ TEST_F(DaemonContainersTest, RunLoadsAnImageThatComesWithDhow) {
   SpawnOutput result = run({"--rm", "hello"});
   EXPECT_EQ(result.exit_code, 0) << result.error_text;
   EXPECT_THAT(result.output, testing::Not(IsEmpty()));
+}
+
+// A process that is killed and only then frozen would not end.
+TEST_F(DaemonContainersTest, EndsWhenItIsKilledWhileItIsBeingPaused) {
+  auto ask = [](const Fd& connection, std::string_view what) {
+    std::string request =
+        cat("POST /containers/", what, " HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n");
+    EXPECT_TRUE(send_message(connection, request).has_value());
+  };
+  constexpr int kRounds = 20;
+  for (int round = 0; round < kRounds; ++round) {
+    std::string id = start_sleeper("sleeper");
+    Fd pauser = connect();
+    Fd killer = connect();
+    ask(pauser, "sleeper/pause");
+    std::this_thread::sleep_for(std::chrono::microseconds(round * 150));
+    ask(killer, "sleeper/kill");
+    EXPECT_TRUE(read_all(pauser).has_value());
+    EXPECT_TRUE(read_all(killer).has_value());
+    std::string status = "running";
+    for (int wait = 0; wait < 100 && status != "exited"; ++wait) {
+      status = docker_output({"inspect", "--format", "{{.State.Status}}", id});
+    }
+    ASSERT_EQ(status, "exited") << "in round " << round;
+    docker_output({"rm", "sleeper"});
+  }
 }
 
 TEST_F(DaemonContainersTest, LivesThroughItsStates) {
