@@ -12,7 +12,7 @@ usage: run.sh cgroup2|systemd --programs DIR [option...]
   --programs DIR      folder with dhow-e2e, dhow-runtime, testbox; in the guest: /dhow/bin
   --program FILE      one more program for that folder; may be repeated
   --tree FOLDER       one more folder, in the guest below /dhow; may be repeated
-  --libraries PROGRAM the shared libraries of a program, in the guest in /dhow/lib
+  --libraries PROGRAM the shared libraries of a program, in the guest in /dhow/lib; may be repeated
   --suite [USER:]NAME the GoogleTest program to run (dhow-e2e); may be repeated: one after another
   --filter FILTER     GoogleTest's filter
   --user root|dhow    who runs it: root, or the ordinary user in a session of its own (root)
@@ -24,7 +24,7 @@ usage: run.sh cgroup2|systemd --programs DIR [option...]
 USAGE
 }
 
-guest='' programs='' extra=() trees=() libraries='' suites=() filter='' run_user=root command=''
+guest='' programs='' extra=() trees=() libraries=() suites=() filter='' run_user=root command=''
 time_limit=600 shards=1 report=''
 suite_env=()
 work='' qemu_pid=''
@@ -53,7 +53,7 @@ parse_arguments() {
       --programs) programs=$2 ;;
       --program) extra+=("$2") ;;
       --tree) trees+=("$2") ;;
-      --libraries) libraries=$2 ;;
+      --libraries) libraries+=("$2") ;;
       --suite) suites+=("$2") ;;
       --filter) filter=$2 ;;
       --user) run_user=$2 ;;
@@ -110,9 +110,10 @@ pack_payload() {
   ((${#extra[@]} == 0)) || cp -L "${extra[@]}" "$tree/bin/"
   cp -R "$vm_dir/guest" "$tree/guest"
   ((${#trees[@]} == 0)) || cp -RL "${trees[@]}" "$tree/"
-  if [[ -n $libraries ]]; then
+  if ((${#libraries[@]})); then
     mkdir "$tree/lib"
-    ldd "$libraries" | sed -n 's/.* => \(\/[^ ]*\) .*/\1/p' | xargs -r cp -Lt "$tree/lib"
+    ldd "${libraries[@]}" | sed -n 's/.* => \(\/[^ ]*\) .*/\1/p' | sort -u |
+      xargs -r cp -Lt "$tree/lib"
   fi
   {
     # The guest ends the suite some time before the host ends the guest, to tell what hung.

@@ -73,7 +73,8 @@ std::string journal() {
 std::string install_programs() {
   return "set -e; cd /dhow/bin;"
          "install dhow dhowd containerd-shim-dhow-v1 dhow-runtime /usr/bin/;"
-         "test ! -e dhow-init || install dhow-init /usr/bin/;"
+         "for other in dhow-init crun runc; do"
+         "  test ! -e $other || install $other /usr/bin/; done;"
          "cp -n /dhow/lib/* /usr/local/lib/ && ldconfig;"
          "mkdir -p /usr/share/dhow && cp -R /dhow/share/dhow/images /usr/share/dhow/;"
          "cp /dhow/packaging/systemd/dhowd.* /etc/systemd/system/;"
@@ -202,6 +203,34 @@ TEST_F(Units, ReloadTakesTheLogLevelOfTheFile) {
   say("dhow version >/dev/null");
   EXPECT_EQ(main_pid(), engine);
   say("rm " + folder + "/dhowd.toml");
+}
+
+// Here crun has the cgroups that it wants, which a host with version 1 hasn't.
+TEST_F(Units, RuntimesOfOthersRunBelowTheShim) {
+  if (!is_root()) GTEST_SKIP() << "once is enough";
+  for (const char* runtime : {"crun", "runc"}) {
+    if (sh(std::string("test -x /usr/bin/") + runtime).code != 0) continue;
+    std::string run = std::string("dhow run --runtime ") + runtime;
+    EXPECT_EQ(say(run + " --rm -i busybox sh -c 'cat; exit 0' </etc/hostname"),
+              say("cat /etc/hostname"));
+    EXPECT_EQ(sh(run + " --rm busybox sh -c 'exit 7'").code, 7);
+    say(run +
+        " -d --name other --memory 64m busybox sh -c \"trap 'exit 31' USR1; "
+        "while :; do sleep 0.1; done\"");
+    EXPECT_EQ(say("dhow exec other cat /sys/fs/cgroup/memory.max"), "67108864");
+    EXPECT_EQ(sh("dhow exec other sh -c 'exit 5'").code, 5);
+    say("dhow kill -s USR1 other");
+    EXPECT_EQ(say("dhow wait other"), "31");
+    say("dhow start other");
+    std::string pid = pid_of("other");
+    say(systemctl() + "restart dhowd.service");
+    EXPECT_EQ(pid_of("other"), pid);
+    say("dhow kill other");
+    EXPECT_EQ(say("dhow wait other"), "137");
+    say("dhow rm other");
+    std::printf("%s: %s\n", runtime,
+                sh(std::string(runtime) + " --version | head -n 1").text.c_str());
+  }
 }
 
 }  // namespace
