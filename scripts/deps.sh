@@ -20,7 +20,7 @@ readonly kTest=(
   libgtest-dev libgmock-dev      # unit and end-to-end tests
   libseccomp-dev                 # the reference that our filters are compared with
   busybox-static procps uidmap iproute2 strace
-  containernetworking-plugins iptables  # networks by CNI
+  containernetworking-plugins iptables nftables  # networks by CNI
   runc crun                      # what our answers are compared with
   criu                           # checkpoints
   docker-registry apache2-utils openssl  # a registry to pull from and push to

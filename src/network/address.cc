@@ -4,17 +4,10 @@
 #include <arpa/inet.h>
 #include <vector>
 
-#include "base/hasher.h"
 #include "base/strings.h"
 
 namespace dhow::network {
 namespace {
-
-std::string mac_text(std::string_view digits) {
-  std::string out = "02:42";
-  for (std::size_t i = 0; i < digits.size(); i += 2) out += cat(":", digits.substr(i, 2));
-  return out;
-}
 
 // Both parts of "ADDRESS/BITS".
 template <typename Parse>
@@ -141,13 +134,6 @@ std::optional<Ip> parse_ip(std::string_view text) {
   if (auto address = parse_ip4(text)) return *address;
   if (auto address = parse_ip6(text)) return *address;
   return std::nullopt;
-}
-
-std::string mac_of(Ip4 address) { return mac_text(hex_text(address.bytes())); }
-
-std::string mac_of(Ip6 address) {
-  constexpr std::size_t kDigits = 8;
-  return mac_text(digest_of(address.bytes()).hex().substr(0, kDigits));
 }
 
 std::optional<std::string> parse_mac(std::string_view text) {

@@ -159,7 +159,7 @@ void add_forwarding(Batch& batch, const FirewallState& state) {
   batch.add_rule(Rule("to_container").name_in(kIncoming, kInternal).drop());
   batch.add_rule(Rule("to_container").name_in(kOutgoing, kInternal).drop());
   batch.add_rule(Rule("to_container").redirected().accept());
-  batch.add_rule(Rule("to_container").drop());
+  if (!state.is_open) batch.add_rule(Rule("to_container").drop());
 }
 
 void add_masquerading(Batch& batch) {

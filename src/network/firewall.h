@@ -43,6 +43,8 @@ struct FirewallState {
   // unforwarded.
   bool guards_forwarding = false;
   bool guards_forwarding6 = false;
+  // Everybody may call containers, not only by their published ports.
+  bool is_open = false;
 };
 
 // The table of nf_tables that is ours alone (docs/networks.md has its rules). Rules are made once;

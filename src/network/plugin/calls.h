@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "network/cni/result.h"
+#include "network/plugin/records.h"
+#include "network/plugin/request.h"
+
+namespace dhow::bridge_plugin {
+
+// The commands of one call, on what it was called with, which is borrowed.
+class Call {
+ public:
+  Call(const Environment& environment, const Config& config)
+      : environment_(environment), config_(config) {}
+
+  // The result as a text.
+  Result<std::string> add() const;
+  Status remove() const;
+  Status check() const;
+  Status collect() const;
+  Status status() const;
+
+ private:
+  Attachment key() const { return {environment_.container, environment_.interface}; }
+  // Runs the plugin that gives addresses, if there is one; what it says.
+  Result<std::string> delegate(std::string_view command) const;
+  Result<cni::AddResult> addresses(const Records& records) const;
+  Result<cni::AddResult> make(const Records& records, const cni::AddResult& given) const;
+  Status wire(const Record& record, const cni::AddResult& given, cni::AddResult& result) const;
+  Status make_bridge(const Record& record, const cni::AddResult& given) const;
+  Status remove_one(const Records& records, const Attachment& which) const;
+  Status check_ports(const Records& records) const;
+  Status set_firewall(const Records& records) const;
+
+  const Environment& environment_;
+  const Config& config_;
+};
+
+}  // namespace dhow::bridge_plugin
