@@ -71,8 +71,6 @@ void add_absent_routes(Router& router) {
   }
   refuse_always(router, "DELETE", "/containers/{}/checkpoints/{}", Code::kUnimplemented,
                 "checkpoints are not supported yet");
-  refuse_always(router, "GET", "/containers/{}/attach/ws", Code::kUnimplemented,
-                "attaching by websocket is not supported yet");
   refuse_always(router, "GET", "/images/{*}/attestations", Code::kUnimplemented,
                 "attestations are not supported yet");
 }

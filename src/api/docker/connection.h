@@ -99,6 +99,7 @@ class HttpExchange final : public Exchange, public std::enable_shared_from_this<
   void end(std::string_view piece) override;
   void abort() override;
   void hijack(std::string_view content_type) override;
+  void hijack_silently() override;
   void join(Fd stream, JoinOptions options) override;
   void keep(std::shared_ptr<void> held) override;
 

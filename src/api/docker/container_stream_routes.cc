@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Containers: what goes on for longer: wait, attach_to_container, answer_logs, stats.
+#include <sys/socket.h>
+
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "api/docker/container_json.h"
@@ -10,9 +13,11 @@
 #include "api/docker/log_stream.h"
 #include "api/docker/request_params.h"
 #include "api/docker/stats_json.h"
+#include "api/docker/websocket.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "oci/json.h"
+#include "sys/unix_socket.h"
 
 namespace dhow::api::docker {
 namespace {
@@ -176,6 +181,79 @@ Status attach_to_container(const ExchangePtr& exchange, const Match& match,
   return {};
 }
 
+// What was logged so far, as bytes.
+Result<std::string> logged_text(const ExchangePtr& exchange, engine::Containers& containers,
+                                const std::string& id, const engine::AttachOptions& wanted) {
+  engine::LogOptions options;
+  options.standard_output = wanted.standard_output;
+  options.standard_error = wanted.standard_error;
+  std::string text;
+  TRY(containers.logs(
+      id, options,
+      [&](const engine::LogRecord& record) -> Status {
+        text += record.text;
+        return {};
+      },
+      exchange->stop()));
+  return text;
+}
+
+// A thread that is ended and waited for where it is let go: a client that says nothing must not
+// hold up the end of the server.
+struct WebSocketThread {
+  ~WebSocketThread() { ::shutdown(client.get(), SHUT_RDWR); }
+  Fd client;  // its socket too
+  std::jthread thread;
+};
+
+// Between the client, whose bytes are carried as they are, and the stream of the container.
+void join_websocket(const ExchangePtr& exchange, Fd stream, WebSocketOptions options,
+                    std::function<void()> detached) {
+  auto pair = make_socket_pair(SOCK_STREAM);
+  if (!pair) return exchange->end();
+  auto copy = pair->second.duplicate();
+  if (!copy) return exchange->end();
+  auto serving = std::make_shared<WebSocketThread>();
+  serving->client = std::move(*copy);
+  serving->thread =
+      std::jthread([client = std::move(pair->second), container = std::move(stream),
+                    options = std::move(options), detached = std::move(detached)]() mutable {
+        if (serve_websocket(std::move(client), std::move(container), std::move(options)))
+          detached();
+      });
+  exchange->keep(serving);
+  JoinOptions joining;
+  joining.input = true;
+  exchange->join(std::move(pair->first), std::move(joining));
+}
+
+// RFC 6455 around what attach gives, in messages of bytes without frames of docker's.
+Status attach_by_websocket(const ExchangePtr& exchange, const Match& match,
+                           const Services& services) {
+  engine::Containers& containers = services.engine.containers();
+  TRY(check_websocket(exchange->head()));
+  TRY_ASSIGN(engine::Inspection container, containers.inspect(match[0]));
+  TRY_ASSIGN(AttachPlan plan, plan_attach(*exchange, container));
+  plan.options.framed = false;
+  WebSocketOptions options{exchange->head(), plan.options.standard_input, plan.keys, {}};
+  if (plan.logs) {
+    TRY_ASSIGN(options.before, logged_text(exchange, containers, container.id, plan.options));
+  }
+  auto handover = std::make_shared<Handover<std::shared_ptr<Result<Fd>>>>();
+  TRY_ASSIGN(auto subscription,
+             containers.attach(container.id, plan.options, [handover](Result<Fd> stream) {
+               handover->give(std::make_shared<Result<Fd>>(std::move(stream)));
+             }));
+  exchange->hijack_silently();
+  exchange->keep(std::move(subscription));
+  handover->take([exchange, options, &services, container](std::shared_ptr<Result<Fd>> stream) {
+    if (!*stream) return exchange->end();
+    join_websocket(exchange, std::move(**stream), options,
+                   [&services, container] { tell_detached(services, container); });
+  });
+  return {};
+}
+
 Result<engine::LogOptions> log_options(const Query& query) {
   engine::LogOptions options;
   options.standard_output = query.flag("stdout");
@@ -269,6 +347,7 @@ void add_container_stream_routes(Router& router, const Services& services) {
   for (auto [method, pattern, use] : {std::tuple<const char*, const char*, Use>{
                                           "POST", "/containers/{}/wait", wait_for_container},
                                       {"POST", "/containers/{}/attach", attach_to_container},
+                                      {"GET", "/containers/{}/attach/ws", attach_by_websocket},
                                       {"GET", "/containers/{}/logs", answer_logs},
                                       {"GET", "/containers/{}/stats", answer_stats}}) {
     router.add({.method = method,

@@ -58,6 +58,8 @@ class Exchange {
   // Turns the connection into a raw one: "101 UPGRADED" where the client asked for it, else "200".
   // From then on write() and end() send bytes as they are. Doesn't block.
   virtual void hijack(std::string_view content_type) = 0;
+  // The same without any head: what is joined answers for itself.
+  virtual void hijack_silently() = 0;
   // Joins the raw connection to a stream socket, in both directions, until either has ended; the
   // client's half-close is passed on. The answer ends with it.
   virtual void join(Fd stream, JoinOptions options) = 0;

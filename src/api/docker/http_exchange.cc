@@ -148,6 +148,14 @@ void HttpExchange::hijack(std::string_view content_type) {
   asio::post(connection_->core().io, [connection = connection_] { connection->became_raw(); });
 }
 
+void HttpExchange::hijack_silently() {
+  if (begun_) return;
+  begun_ = true;
+  raw_ = true;
+  keep_alive_ = false;
+  asio::post(connection_->core().io, [connection = connection_] { connection->became_raw(); });
+}
+
 void HttpExchange::join(Fd stream, JoinOptions options) {
   if (ended_) return;
   auto shared_stream = std::make_shared<Fd>(std::move(stream));

@@ -28,6 +28,7 @@ class Recorder final : public Exchange {
   void end(std::string_view) override {}
   void abort() override {}
   void hijack(std::string_view) override {}
+  void hijack_silently() override {}
   void join(Fd, JoinOptions) override {}
   void keep(std::shared_ptr<void>) override {}
 
