@@ -92,7 +92,7 @@ class SpecBuilder {
     TRY(add_resources());
     TRY(add_seccomp());
     spec_.annotations = host_.annotations;
-    spec_.linux.sysctl = host_.sysctls;
+    TRY(add_sysctls());
     add_paths();
     std::string parent = host_.resources.cgroup_parent.empty() ? input_.engine.cgroup_parent
                                                                : host_.resources.cgroup_parent;
@@ -107,6 +107,19 @@ class SpecBuilder {
   }
 
  private:
+  // What docker sets in each network of a container's own: ports below 1024 and ping for everybody
+  // inside. Where the engine makes the namespace it has done so.
+  Status add_sysctls() {
+    spec_.linux.sysctl = host_.sysctls;
+    if (network_mode(host_) == "host" || input_.joined.contains("network")) return {};
+    spec_.linux.sysctl.emplace("net.ipv4.ip_unprivileged_port_start", "0");
+    // In a user namespace not all of these groups are there.
+    TRY_ASSIGN(bool is_users_own, in_user_namespace());
+    if (is_users_own || input_.remap != nullptr) return {};
+    spec_.linux.sysctl.emplace("net.ipv4.ping_group_range", "0 2147483647");
+    return {};
+  }
+
   Status add_process() {
     oci::Process process;
     process.terminal = config_.tty;
