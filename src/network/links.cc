@@ -28,7 +28,7 @@ NetlinkRequest link_request(std::uint16_t type, unsigned flags, int index, unsig
 }
 
 NetlinkRequest address_request(int index, const Address& address) {
-  NetlinkRequest request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+  NetlinkRequest request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
   struct ifaddrmsg header{};
   header.ifa_family = address.address.is_v6 ? AF_INET6 : AF_INET;
   header.ifa_prefixlen = static_cast<unsigned char>(address.bits);
@@ -42,6 +42,20 @@ NetlinkRequest address_request(int index, const Address& address) {
     Address4 whole{address.address.v4, address.bits};
     request.attribute(IFA_BROADCAST, whole.subnet().last().bytes());
   }
+  return request;
+}
+
+// Takes the place of the one that is there.
+NetlinkRequest default_route(int index, bool is_v6, unsigned char scope) {
+  NetlinkRequest request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+  struct rtmsg header{};
+  header.rtm_family = is_v6 ? AF_INET6 : AF_INET;
+  header.rtm_table = RT_TABLE_MAIN;
+  header.rtm_protocol = RTPROT_BOOT;
+  header.rtm_scope = scope;
+  header.rtm_type = RTN_UNICAST;
+  request.header(header);
+  request.attribute_number(RTA_OIF, static_cast<std::uint32_t>(index));
   return request;
 }
 
@@ -133,6 +147,65 @@ Status Links::make_veth(const VethPlan& plan, FdRef space) {
   return set_port(plan.outside, plan.isolated, plan.hairpin);
 }
 
+Status Links::make_kind(NetlinkRequest request, std::string_view kind, std::string_view name) {
+  auto made = socket_.execute(std::move(request));
+  if (made) return {};
+  int why = made.error().sys_errno();
+  // ENOTSUPP of the kernel's own, where there is no such kind (and no module of it).
+  constexpr int kNotSupported = 524;
+  if (why == EOPNOTSUPP || why == kNotSupported) {
+    return fail(Code::kUnimplemented, cat("this kernel has no interfaces of the kind ", kind));
+  }
+  return fail(std::move(made).error().add_context(cat("make the interface ", quoted(name))));
+}
+
+Status Links::make_sublink(const SubLinkPlan& plan, FdRef space) {
+  NetlinkRequest request = link_request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, 0);
+  request.attribute_text(IFLA_IFNAME, plan.inside);
+  request.attribute_number(IFLA_LINK, static_cast<std::uint32_t>(plan.parent));
+  request.attribute_number(IFLA_NET_NS_FD, static_cast<std::uint32_t>(space.get()));
+  if (!plan.mac.empty()) request.attribute(IFLA_ADDRESS, plan.mac);
+  if (plan.mtu != 0) request.attribute_number(IFLA_MTU, plan.mtu);
+  std::size_t info = request.begin_nested(IFLA_LINKINFO);
+  request.attribute_text(IFLA_INFO_KIND, plan.kind);
+  std::size_t data = request.begin_nested(IFLA_INFO_DATA);
+  auto half = [&](std::uint16_t type, std::uint32_t value) {
+    auto number = static_cast<std::uint16_t>(value);
+    request.attribute(type, {reinterpret_cast<const char*>(&number), sizeof number});
+  };
+  if (plan.kind == "macvlan") {
+    request.attribute_number(IFLA_MACVLAN_MODE, plan.mode);
+  } else {
+    half(IFLA_IPVLAN_MODE, plan.mode);
+    half(IFLA_IPVLAN_FLAGS, plan.flags);
+  }
+  request.end_nested(data);
+  request.end_nested(info);
+  return make_kind(std::move(request), plan.kind, plan.inside);
+}
+
+Status Links::make_vlan(std::string_view name, int parent, std::uint16_t id) {
+  NetlinkRequest request = link_request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, IFF_UP);
+  request.attribute_text(IFLA_IFNAME, name);
+  request.attribute_number(IFLA_LINK, static_cast<std::uint32_t>(parent));
+  std::size_t info = request.begin_nested(IFLA_LINKINFO);
+  request.attribute_text(IFLA_INFO_KIND, "vlan");
+  std::size_t data = request.begin_nested(IFLA_INFO_DATA);
+  request.attribute(IFLA_VLAN_ID, {reinterpret_cast<const char*>(&id), sizeof id});
+  request.end_nested(data);
+  request.end_nested(info);
+  return make_kind(std::move(request), "vlan", name);
+}
+
+Status Links::make_dummy(std::string_view name) {
+  NetlinkRequest request = link_request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, IFF_UP);
+  request.attribute_text(IFLA_IFNAME, name);
+  std::size_t info = request.begin_nested(IFLA_LINKINFO);
+  request.attribute_text(IFLA_INFO_KIND, "dummy");
+  request.end_nested(info);
+  return make_kind(std::move(request), "dummy", name);
+}
+
 Status Links::set_hairpin(std::string_view name) { return set_port(name, false, true); }
 
 Status Links::set_port(std::string_view name, bool isolated, bool hairpin) {
@@ -177,18 +250,16 @@ Status Links::add_addresses_and_set_up(int index, const std::vector<Address>& ad
 }
 
 Status Links::set_default_route(int index, const Ip& gateway) {
-  NetlinkRequest request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
-  struct rtmsg header{};
-  header.rtm_family = gateway.is_v6 ? AF_INET6 : AF_INET;
-  header.rtm_table = RT_TABLE_MAIN;
-  header.rtm_protocol = RTPROT_BOOT;
-  header.rtm_scope = RT_SCOPE_UNIVERSE;
-  header.rtm_type = RTN_UNICAST;
-  request.header(header);
+  NetlinkRequest request = default_route(index, gateway.is_v6, RT_SCOPE_UNIVERSE);
   request.attribute(RTA_GATEWAY, gateway.bytes());
-  request.attribute_number(RTA_OIF, static_cast<std::uint32_t>(index));
   TRY_CONTEXT(socket_.execute(std::move(request)),
               cat("set the default route by ", gateway.text()));
+  return {};
+}
+
+Status Links::set_default_device(int index, bool is_v6) {
+  auto scope = is_v6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+  TRY_CONTEXT(socket_.execute(default_route(index, is_v6, scope)), "set the default route");
   return {};
 }
 

@@ -31,6 +31,17 @@ struct VethPlan {
   bool hairpin = false;   // frames may go back to where they are from
 };
 
+// An interface in a container that is on one of the host.
+struct SubLinkPlan {
+  std::string kind;  // "macvlan" or "ipvlan"
+  int parent = 0;    // index
+  std::string inside;
+  std::string mac;  // six bytes; none with ipvlan
+  std::uint32_t mtu = 0;
+  std::uint32_t mode = 0;   // MACVLAN_MODE_*, IPVLAN_MODE_*
+  std::uint32_t flags = 0;  // of ipvlan: IPVLAN_F_*
+};
+
 // Interfaces, addresses and routes of one network namespace: that of the thread which opened it
 // (rtnetlink(7)). Blocking; not thread safe. Failures name the interface and the kernel's reason.
 class Links {
@@ -46,13 +57,21 @@ class Links {
   Status make_bridge(std::string_view name, std::string_view mac, std::uint32_t mtu);
   // Makes both ends with everything that can be said at once; both are down.
   Status make_veth(const VethPlan& plan, FdRef space);
-  // One of IPv6 can be used at once: nobody else is asked whether he has it (RFC 4862, 5.4).
+  // One that is down. kUnimplemented when the kernel has no such kind.
+  Status make_sublink(const SubLinkPlan& plan, FdRef space);
+  // "vlan" of another interface, or "dummy": both up.
+  Status make_vlan(std::string_view name, int parent, std::uint16_t id);
+  Status make_dummy(std::string_view name);
+  // One that is there stays. One of IPv6 can be used at once: nobody else is asked whether he has
+  // it (RFC 4862, 5.4).
   Status add_address(int index, const Address& address);
   Status set_up(int index);
   // In one message: the addresses, and the interface up.
   Status add_addresses_and_set_up(int index, const std::vector<Address>& addresses);
   // In the place of the one that there is.
   Status set_default_route(int index, const Ip& gateway);
+  // The same without a gateway: all are neighbours there.
+  Status set_default_device(int index, bool is_v6);
   // Frames may go back to where they are from, by this port of a bridge.
   Status set_hairpin(std::string_view name);
   // Nothing passes between it and the others of its bridge from then on. None is success.
@@ -70,6 +89,7 @@ class Links {
 
   // Targets and lengths of the routes of a family (AF_INET, AF_INET6).
   Result<std::vector<Address>> route_targets(int family);
+  Status make_kind(NetlinkRequest request, std::string_view kind, std::string_view name);
   Status set_port(std::string_view name, bool isolated, bool hairpin);
   // That there is no such interface is success.
   Status execute_unless_gone(NetlinkRequest request, const std::string& what);

@@ -2,6 +2,8 @@
 // Containers in networks.
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 #include <tuple>
 
 #include "base/cleanup.h"
@@ -9,6 +11,7 @@
 #include "base/strings.h"
 #include "network/local_networks.h"
 #include "network/name_space.h"
+#include "network/sub_networks.h"
 #include "sys/file_io.h"
 #include "sys/random_name.h"
 
@@ -70,6 +73,29 @@ auto take_address(BasicAddressPool<Net>& pool, const Net& subnet,
   return *wanted;
 }
 
+Status remove_inside(FdRef space, const std::string& interface) {
+  return run_in_name_space(space, [&]() -> Status {
+    TRY_ASSIGN(Links links, Links::open());
+    return links.remove(interface);
+  });
+}
+
+// A former container's interface on the same parent goes in the background with its namespace, a
+// few milliseconds after it has ended; until then the kernel keeps its addresses from others, and
+// with passthru the parent.
+template <typename Work>
+Status once_free(const NetworkRecord& record, int taken, Work work) {
+  constexpr auto kPause = std::chrono::milliseconds(10);
+  constexpr int kTries = 200;
+  Status done = work();
+  for (int i = 0; i < kTries && !record.is_bridge(); ++i) {
+    if (done || done.error().sys_errno() != taken) break;
+    std::this_thread::sleep_for(kPause);
+    done = work();
+  }
+  return done;
+}
+
 }  // namespace
 
 // Takes an address for it. Nothing is written down yet.
@@ -81,7 +107,6 @@ Result<Endpoint> LocalNetworks::plan(const std::string& container, const std::st
   endpoint.id = half + other_half;
   endpoint.container = container;
   endpoint.name = name;
-  endpoint.outside = cat("veth", endpoint.id.substr(0, 7));
   std::lock_guard lock(mutex_);
   auto found = networks_.find(wanted.network);
   if (found == networks_.end()) {
@@ -89,6 +114,7 @@ Result<Endpoint> LocalNetworks::plan(const std::string& container, const std::st
   }
   Network& network = found->second;
   endpoint.network = wanted.network;
+  if (network.record.is_bridge()) endpoint.outside = cat("veth", endpoint.id.substr(0, 7));
   std::string prefix = network.record.text_option("com.docker.network.container_iface_prefix");
   endpoint.inside =
       !wanted.inside.empty() ? wanted.inside : cat(prefix.empty() ? "eth" : prefix, number);
@@ -96,7 +122,12 @@ Result<Endpoint> LocalNetworks::plan(const std::string& container, const std::st
   TRY(plan_addresses(network, wanted, endpoint));
   std::string mac =
       endpoint.address.is_any() ? mac_of(endpoint.address6) : mac_of(endpoint.address);
-  endpoint.mac = wanted.mac.empty() ? mac : lower_text(wanted.mac);
+  if (network.record.driver == "ipvlan") {
+    mac.clear();
+  } else if (!wanted.mac.empty()) {
+    mac = lower_text(wanted.mac);
+  }
+  endpoint.mac = mac;
   return endpoint;
 }
 
@@ -140,23 +171,47 @@ Status LocalNetworks::add_rows(const std::vector<Endpoint>& endpoints) {
   return {};
 }
 
-// Both ends of an endpoint's pair, and what is behind the inner one.
-Status LocalNetworks::wire(const Endpoint& endpoint, FdRef space, Links& here, Links& there) {
-  TRY_ASSIGN(int bridge, ensure_bridge(here, endpoint.network));
-  TRY_ASSIGN(NetworkRecord record, by_id(endpoint.network));
+Status LocalNetworks::make_link(const Endpoint& endpoint, const NetworkRecord& record, FdRef space,
+                                Links& here, Links& there) {
+  TRY_ASSIGN(int device, ensure_device(here, endpoint.network));
+  std::string mac;
+  if (!endpoint.mac.empty()) {
+    auto bytes = parse_mac(endpoint.mac);
+    if (!bytes) return fail(Code::kInvalidArgument, cat("invalid MAC address: ", endpoint.mac));
+    mac = *bytes;
+  }
+  if (!record.is_bridge()) {
+    TRY_ASSIGN(SubLinkPlan plan, sub_link_plan(record));
+    plan.parent = device;
+    plan.inside = endpoint.inside;
+    plan.mac = mac;
+    bool is_passthru = record.text_option("macvlan_mode") == "passthru";
+    auto made = once_free(record, is_passthru ? EINVAL : EADDRINUSE,
+                          [&] { return here.make_sublink(plan, space); });
+    if (made || made.error().sys_errno() != EEXIST) return made;
+    // What a death has left half made.
+    TRY_ASSIGN(std::optional<LinkInfo> link, there.find(endpoint.inside));
+    if (!link || link->kind != plan.kind) return made;
+    TRY(there.remove(endpoint.inside));
+    return here.make_sublink(plan, space);
+  }
   VethPlan plan;
   plan.outside = endpoint.outside;
-  plan.bridge = bridge;
+  plan.bridge = device;
   plan.inside = endpoint.inside;
-  auto mac = parse_mac(endpoint.mac);
-  if (!mac) return fail(Code::kInvalidArgument, cat("invalid MAC address: ", endpoint.mac));
-  plan.mac = *mac;
+  plan.mac = mac;
   std::string mtu = record.text_option("com.docker.network.driver.mtu");
   plan.mtu = parse_number<std::uint32_t>(mtu).value_or(0);
   plan.isolated = !record.option("com.docker.network.bridge.enable_icc", true);
   // It may call itself by its published port, which br_netfilter has the bridge do.
   plan.hairpin = !endpoint.ports.empty();
-  TRY(here.make_veth(plan, space));
+  return here.make_veth(plan, space);
+}
+
+// The interface, and what is behind it.
+Status LocalNetworks::wire(const Endpoint& endpoint, FdRef space, Links& here, Links& there) {
+  TRY_ASSIGN(NetworkRecord record, by_id(endpoint.network));
+  TRY(make_link(endpoint, record, space, here, there));
   TRY_ASSIGN(std::optional<LinkInfo> link, there.find(endpoint.inside));
   if (!link) return fail(Code::kUnavailable, cat("the interface ", endpoint.inside, " went away"));
   std::vector<Address> addresses;
@@ -165,8 +220,10 @@ Status LocalNetworks::wire(const Endpoint& endpoint, FdRef space, Links& here, L
     TRY_CONTEXT(allow_six(space, endpoint.inside), cat("set up the interface ", endpoint.inside));
     addresses.emplace_back(endpoint.address6, record.v6->subnet.bits);
   }
-  TRY(there.add_addresses_and_set_up(link->index, addresses));
+  TRY(once_free(record, EADDRINUSE,
+                [&] { return there.add_addresses_and_set_up(link->index, addresses); }));
   TRY(set_routes(endpoint, there));
+  if (!record.is_bridge()) return {};
   // Last: for settle(), an end that is up says that all is done.
   TRY_ASSIGN(std::optional<LinkInfo> outer, here.find(endpoint.outside));
   if (!outer)
@@ -187,7 +244,7 @@ Result<Attachment> LocalNetworks::attach(const AttachRequest& request) {
   if (for_plugins) return attach_by_plugins(request);
   Attachment result;
   Cleanup undo([&] {
-    unwire(result.endpoints, Gone::kNow);
+    unwire(result.endpoints, Gone::kNow, request.space);
     std::lock_guard lock(mutex_);
     ports_.give_back(request.container);
   });
@@ -204,7 +261,7 @@ Status LocalNetworks::attach_all(const AttachRequest& request, Attachment& resul
     const Join& join = request.joins[i];
     // The default network's subnet may change with the making of its bridge.
     TRY_ASSIGN(Links links, Links::open());
-    TRY(ensure_bridge(links, join.network));
+    TRY(ensure_device(links, join.network));
     TRY_ASSIGN(Endpoint endpoint, plan(request.container, request.name, join, i));
     result.endpoints.push_back(std::move(endpoint));
   }
@@ -230,7 +287,7 @@ Status LocalNetworks::attach_all(const AttachRequest& request, Attachment& resul
 }
 
 // First from the truth, then from the kernel, then the rows; the addresses last.
-void LocalNetworks::unwire(const std::vector<Endpoint>& endpoints, Gone gone) {
+void LocalNetworks::unwire(const std::vector<Endpoint>& endpoints, Gone gone, FdRef space) {
   if (endpoints.empty()) return;
   // There is no other beside it.
   if (endpoints.front().cni) return unplug(endpoints.front());
@@ -249,6 +306,11 @@ void LocalNetworks::unwire(const std::vector<Endpoint>& endpoints, Gone gone) {
   auto links = Links::open();
   std::vector<std::string> interfaces;
   for (const Endpoint& endpoint : endpoints) {
+    if (endpoint.outside.empty()) {
+      // It goes with the namespace, if that goes.
+      if (space.get() >= 0) warn(remove_inside(space, endpoint.inside));
+      continue;
+    }
     if (!endpoint.ports.empty()) warn(firewall_.remove_ports(firewall_ports(endpoint)));
     if (gone == Gone::kNow) {
       if (links) warn(links->remove(endpoint.outside));
@@ -297,7 +359,7 @@ Result<Endpoint> LocalNetworks::connect(const std::string& container, const std:
     return attached.endpoints.front();
   }
   TRY_ASSIGN(Links here, Links::open());
-  TRY(ensure_bridge(here, wanted.network));
+  TRY(ensure_device(here, wanted.network));
   std::set<std::string> names;
   for (const Endpoint& other : endpoints_of_container(container)) {
     names.insert(other.inside);
@@ -309,8 +371,9 @@ Result<Endpoint> LocalNetworks::connect(const std::string& container, const std:
   std::size_t number = 0;
   while (names.contains(cat("eth", number))) ++number;
   TRY_ASSIGN(Endpoint endpoint, plan(container, name, wanted, number));
+  endpoint.is_half = endpoint.outside.empty();
   Cleanup undo([&] {
-    if (!disconnect(container, wanted.network, space)) unwire({endpoint}, Gone::kNow);
+    if (!disconnect(container, wanted.network, space)) unwire({endpoint}, Gone::kNow, space);
   });
   TRY(add_rows({endpoint}));
   {
@@ -323,6 +386,7 @@ Result<Endpoint> LocalNetworks::connect(const std::string& container, const std:
     return {};
   }));
   TRY(wire(endpoint, space, here, *there));
+  // Says of the row that it is whole as well.
   TRY(move_gateways(container, {}, ports, space));
   undo.dismiss();
   for (const Endpoint& one : endpoints_of_container(container)) {
@@ -350,7 +414,7 @@ Status LocalNetworks::disconnect(const std::string& container, const std::string
   }
   auto moved = move_gateways(container, network, {}, space);
   // Without the ports that others carry now.
-  if (auto endpoint = find()) unwire({*endpoint}, Gone::kNow);
+  if (auto endpoint = find()) unwire({*endpoint}, Gone::kNow, space);
   return moved;
 }
 
@@ -380,10 +444,14 @@ void LocalNetworks::settle(const std::set<std::string>& running) {
         if (!held) warn(cat("container ", endpoint.container), held.error());
       }
       if (!links) continue;
-      auto link = links->find(endpoint.outside);
-      if (link && (!*link || !(*link)->is_up)) torn.push_back(endpoint);
-      auto bridge = ensure_bridge(*links, endpoint.network);
-      if (!bridge) warn(cat("container ", endpoint.container), bridge.error());
+      if (endpoint.outside.empty()) {
+        if (endpoint.is_half) torn.push_back(endpoint);
+      } else {
+        auto link = links->find(endpoint.outside);
+        if (link && (!*link || !(*link)->is_up)) torn.push_back(endpoint);
+      }
+      auto device = ensure_device(*links, endpoint.network);
+      if (!device) warn(cat("container ", endpoint.container), device.error());
     }
     if (auto made = firewall_.rebuild(); !made) warn("networks", made.error());
   }

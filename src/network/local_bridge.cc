@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "network/local_networks.h"
+#include "network/sub_networks.h"
 #include "sys/file_io.h"
 
 namespace dhow::network {
@@ -161,6 +162,14 @@ Status LocalNetworks::make_bridge(Links& links, NetworkRecord& record) {
   return {};
 }
 
+Result<int> LocalNetworks::ensure_device(Links& links, const std::string& network) {
+  TRY_ASSIGN(NetworkRecord record, by_id(network));
+  if (record.is_bridge()) return ensure_bridge(links, network);
+  auto parent = ensure_parent(links, record);
+  if (parent) return parent;
+  return fail(std::move(parent).error().add_context(cat("set up network ", record.name)));
+}
+
 Result<int> LocalNetworks::ensure_bridge(Links& links, const std::string& network) {
   NetworkRecord record;
   bool is_made = false;
@@ -206,6 +215,10 @@ Status LocalNetworks::rest_firewall() {
 
 Status LocalNetworks::drop_bridge(const NetworkRecord& record) {
   std::lock_guard one(bridge_mutex_);
+  if (!record.is_bridge()) {
+    TRY_ASSIGN(Links links, Links::open());
+    return drop_parent(links, record);
+  }
   bool was_made = false;
   bool is_last = true;
   {

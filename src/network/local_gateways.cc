@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "network/local_networks.h"
 #include "network/name_space.h"
+#include "network/sub_networks.h"
 
 namespace dhow::network {
 namespace {
@@ -14,6 +15,9 @@ const Endpoint* by_endpoint(const std::vector<Endpoint>& endpoints, const std::s
   auto found = std::ranges::find(endpoints, id, &Endpoint::id);
   return found == endpoints.end() ? nullptr : &*found;
 }
+
+// Behind an interface that is on one of the host there is nobody to redirect.
+bool carries_ports(const Endpoint& endpoint) { return !endpoint.outside.empty(); }
 
 std::vector<FirewallPort> ports_of(const std::vector<Endpoint>& endpoints) {
   std::vector<FirewallPort> ports;
@@ -42,7 +46,7 @@ Status LocalNetworks::elect(std::vector<Endpoint>& endpoints) const {
   for (Endpoint& endpoint : endpoints) {
     endpoint.is_gateway = endpoint.is_gateway6 = false;
     TRY_ASSIGN(NetworkRecord record, by_id(endpoint.network));
-    if (record.internal) continue;
+    if (!leads_out(record)) continue;
     if (record.v4) consider(four, endpoint, record.name);
     if (record.v6) consider(six, endpoint, record.name);
   }
@@ -57,6 +61,7 @@ std::vector<PublishedPort> LocalNetworks::deal(const std::vector<PublishedPort>&
   for (Endpoint& endpoint : endpoints) endpoint.ports.clear();
   for (const PublishedPort& port : ports) {
     auto place = std::ranges::find_if(endpoints, [&](const Endpoint& endpoint) {
+      if (!carries_ports(endpoint)) return false;
       return port.host.is_v6 ? endpoint.is_gateway6 : endpoint.is_gateway;
     });
     (place == endpoints.end() ? rest : place->ports).push_back(port);
@@ -69,6 +74,12 @@ Status LocalNetworks::set_routes(const Endpoint& endpoint, Links& there) const {
   TRY_ASSIGN(NetworkRecord record, by_id(endpoint.network));
   TRY_ASSIGN(std::optional<LinkInfo> link, there.find(endpoint.inside));
   if (!link) return fail(Code::kUnavailable, cat("the interface ", endpoint.inside, " went away"));
+  // In layer 3 there is nobody to ask for an address of the link layer.
+  if (record.driver == "ipvlan" && record.text_option("ipvlan_mode").starts_with("l3")) {
+    if (endpoint.is_gateway) TRY(there.set_default_device(link->index, false));
+    if (endpoint.is_gateway6) TRY(there.set_default_device(link->index, true));
+    return {};
+  }
   if (endpoint.is_gateway && record.v4) {
     TRY(there.set_default_route(link->index, record.v4->gateway));
   }
@@ -94,6 +105,9 @@ Status LocalNetworks::move_gateways(const std::string& container, const std::str
     std::lock_guard lock(mutex_);
     if (had == 0) ports_.give_back(container, published);
   });
+  if (leaving.empty()) {
+    for (Endpoint& endpoint : after) endpoint.is_half = false;
+  }
   if (published.empty()) {
     TRY_ASSIGN(published, take_ports(container, ports, after));
   }
@@ -136,7 +150,7 @@ Result<std::vector<PublishedPort>> LocalNetworks::take_ports(
   std::string id;
   std::string name;
   for (const Endpoint& endpoint : endpoints) {
-    if (!endpoint.is_gateway && !endpoint.is_gateway6) continue;
+    if ((!endpoint.is_gateway && !endpoint.is_gateway6) || !carries_ports(endpoint)) continue;
     families.v4 = families.v4 || endpoint.is_gateway;
     families.v6 = families.v6 || endpoint.is_gateway6;
     if (!id.empty()) continue;

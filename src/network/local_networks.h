@@ -171,9 +171,12 @@ class LocalNetworks {
   Result<Subnet4> choose_subnet(const std::vector<SubnetPool>& pools,
                                 const std::vector<Subnet4>& others) const;
   Result<Subnet6> choose_subnet6(const std::vector<Subnet6>& others) const;
+  Status name_interface(NetworkRecord& record) const;
   Status give_addresses(const NewNetwork& wanted, NetworkRecord& record) const;
 
   // local_bridge.cc
+  // The interface of the host that the network's containers are connected to: its index.
+  Result<int> ensure_device(Links& links, const std::string& network);
   Result<int> ensure_bridge(Links& links, const std::string& network);
   Status make_bridge(Links& links, NetworkRecord& record);
   Status rechoose(Links& links, NetworkRecord& record);
@@ -189,6 +192,9 @@ class LocalNetworks {
   Status plan_addresses(Network& network, const Join& wanted, Endpoint& endpoint);
   Status add_rows(const std::vector<Endpoint>& endpoints);
   Status wire(const Endpoint& endpoint, FdRef space, Links& here, Links& there);
+  // The interface in the container alone, down and without addresses.
+  Status make_link(const Endpoint& endpoint, const NetworkRecord& record, FdRef space, Links& here,
+                   Links& there);
   Status publish(const Endpoint& endpoint);
   Status attach_all(const AttachRequest& request, Attachment& result);
 
@@ -206,7 +212,8 @@ class LocalNetworks {
   // Whether the interfaces are gone when it returns, or are only out of use, as of a namespace that
   // is going anyway.
   enum class Gone { kNow, kSoon };
-  void unwire(const std::vector<Endpoint>& endpoints, Gone gone);
+  // `space` is the container's network namespace, for what is nowhere else; -1: it has ended.
+  void unwire(const std::vector<Endpoint>& endpoints, Gone gone, FdRef space = FdRef(-1));
   Result<NetworkRecord> by_id(const std::string& id) const;
 
   // local_gateways.cc

@@ -4,6 +4,7 @@
 #include "base/hasher.h"
 #include "base/strings.h"
 #include "network/local_networks.h"
+#include "network/sub_networks.h"
 #include "sys/random_name.h"
 
 namespace dhow::network {
@@ -24,11 +25,13 @@ Status check_driver(const NewNetwork& wanted) {
     return fail(Code::kPermissionDenied,
                 cat("only one instance of ", quoted(driver), " network is allowed"));
   }
-  if (driver == "macvlan" || driver == "ipvlan" || driver == "overlay") {
-    return fail(Code::kUnimplemented, cat("the network driver ", quoted(driver),
-                                          " is not supported yet: there is \"bridge\""));
+  if (driver == "overlay") {
+    return fail(Code::kUnimplemented,
+                cat("the network driver ", quoted(driver),
+                    " is not supported: there are \"bridge\", \"macvlan\" and \"ipvlan\""));
   }
-  if (!driver.empty() && driver != "bridge" && driver != "default") {
+  bool is_known = driver.empty() || driver == "default" || driver == "bridge";
+  if (!is_known && !is_sub_driver(driver)) {
     return fail(Code::kNotFound,
                 cat("could not find plugin ", driver, " in v1 plugin registry: plugin not found"));
   }
@@ -64,6 +67,7 @@ Status check_options(const NetworkRecord& record) {
   if (!mode.empty() && mode != "nat") {
     return fail(Code::kUnimplemented, cat(kGatewayMode, "=", mode, " is not supported yet"));
   }
+  if (!record.is_bridge()) return {};
   if (record.bridge.empty() || record.bridge.size() > kLongestInterface ||
       record.bridge.find_first_of("/ \t\n:") != std::string::npos || record.bridge == "." ||
       record.bridge == "..") {
@@ -164,7 +168,10 @@ Status sort_subnets(const NewNetwork& wanted, std::optional<NewSubnet>& four,
           "invalid network config: a gateway, range or auxiliary address needs a subnet");
     }
     std::optional<NewSubnet>& place = is_six ? six : four;
-    if (place) return bad_network("bridge driver doesn't support multiple subnets");
+    if (place) {
+      return bad_network(cat(wanted.driver.empty() ? "bridge" : wanted.driver,
+                             " driver doesn't support multiple subnets"));
+    }
     if (!subnet.subnet.empty()) place = subnet;
   }
   return {};
@@ -273,17 +280,34 @@ Result<NetworkRecord> LocalNetworks::record_of(const NewNetwork& wanted) const {
   record.options = wanted.options;
   record.labels = wanted.labels;
   record.ipam_options = wanted.ipam_options;
-  record.bridge = record.text_option(kBridgeName);
-  constexpr std::size_t kShort = 12;
-  if (record.bridge.empty()) record.bridge = "br-" + record.id.substr(0, kShort);
-  for (const NetworkRecord& other : list()) {
-    if (!other.has_addresses() || other.bridge != record.bridge) continue;
-    return fail(Code::kPermissionDenied, cat("conflicts with network ", other.id, " (", other.name,
-                                             "): networks have same bridge name"));
-  }
+  if (is_sub_driver(wanted.driver)) record.driver = wanted.driver;
+  TRY(name_interface(record));
   TRY(give_addresses(wanted, record));
   TRY(check_options(record));
   return record;
+}
+
+// The interface of the host that is the network's alone.
+Status LocalNetworks::name_interface(NetworkRecord& record) const {
+  if (record.is_bridge()) {
+    record.bridge = record.text_option(kBridgeName);
+    constexpr std::size_t kShort = 12;
+    if (record.bridge.empty()) record.bridge = "br-" + record.id.substr(0, kShort);
+  } else {
+    TRY_ASSIGN(Links links, Links::open());
+    TRY(choose_parent(links, record));
+  }
+  for (const NetworkRecord& other : list()) {
+    if (!record.bridge.empty() && other.bridge == record.bridge) {
+      return fail(Code::kPermissionDenied, cat("conflicts with network ", other.id, " (",
+                                               other.name, "): networks have same bridge name"));
+    }
+    if (!record.parent.empty() && other.parent == record.parent) {
+      return fail(Code::kPermissionDenied,
+                  cat("network ", other.id, " is already using parent interface ", record.parent));
+    }
+  }
+  return {};
 }
 
 }  // namespace dhow::network

@@ -35,7 +35,9 @@ void write_addressing(JsonWriter& out, const std::optional<Addressing<Net>>& add
 std::string network_json(const NetworkRecord& record) {
   JsonWriter out;
   out.begin_object().member("driver", record.driver);
-  if (record.has_addresses()) out.member("bridge", record.bridge);
+  if (record.is_bridge()) out.member("bridge", record.bridge);
+  if (!record.parent.empty()) out.member("parent", record.parent);
+  if (record.owns_parent) out.member_boolean("ownsParent", true);
   write_addressing(out, record.v4, "");
   write_addressing(out, record.v6, "6");
   if (record.internal) out.member_boolean("internal", true);
@@ -88,7 +90,9 @@ void decode_addressing(const JsonReader& in, std::optional<Addressing<Net>>& out
 
 void decode(const JsonReader& in, NetworkRecord& out) {
   oci::required_member(in, "driver", out.driver);
-  if (out.has_addresses()) oci::required_member(in, "bridge", out.bridge);
+  if (out.is_bridge()) oci::required_member(in, "bridge", out.bridge);
+  oci::optional_member(in, "parent", out.parent);
+  oci::optional_member(in, "ownsParent", out.owns_parent);
   decode_addressing(in, out.v4, "");
   decode_addressing(in, out.v6, "6");
   oci::optional_member(in, "internal", out.internal);
@@ -123,6 +127,7 @@ void decode(const JsonReader& in, Endpoint& out) {
   oci::optional_member(in, "priority", out.priority);
   oci::optional_member(in, "gateway", out.is_gateway);
   oci::optional_member(in, "gateway6", out.is_gateway6);
+  oci::optional_member(in, "half", out.is_half);
   oci::optional_member(in, "ports", out.ports);
   oci::optional_member(in, "cni", out.cni);
   if (out.cni) out.take_addresses_of_plugins();
@@ -138,6 +143,7 @@ std::string endpoint_json(const Endpoint& endpoint) {
   if (endpoint.priority != 0) out.member_number("priority", endpoint.priority);
   if (endpoint.is_gateway) out.member_boolean("gateway", true);
   if (endpoint.is_gateway6) out.member_boolean("gateway6", true);
+  if (endpoint.is_half) out.member_boolean("half", true);
   if (!endpoint.ports.empty()) {
     out.key("ports").begin_array();
     for (const PublishedPort& port : endpoint.ports) {

@@ -38,7 +38,11 @@ struct NetworkRecord {
   std::string name;
   std::string driver = "bridge";
   std::int64_t created = 0;  // nanoseconds since 1970
-  std::string bridge;        // name of its interface
+  std::string bridge;        // name of its interface; none for other drivers
+  // Of macvlan and ipvlan: the interface of the host that those of containers are on, and whether
+  // it is made with the first container and goes with the network.
+  std::string parent;
+  bool owns_parent = false;
   // None: EnableIPv4 or EnableIPv6 is false.
   std::optional<Addressing<Subnet4>> v4;
   std::optional<Addressing<Subnet6>> v6;
@@ -51,7 +55,9 @@ struct NetworkRecord {
   // Of the driver "cni": its configuration, as a list.
   std::string cni;
 
-  bool has_addresses() const { return driver == "bridge"; }
+  // Its addresses are given out by us.
+  bool has_addresses() const { return is_bridge() || driver == "macvlan" || driver == "ipvlan"; }
+  bool is_bridge() const { return driver == "bridge"; }
   bool is_cni() const { return driver == "cni"; }
   // Containers get an interface in it.
   bool has_interfaces() const { return driver != "host" && driver != "null"; }
@@ -86,6 +92,8 @@ struct Endpoint {
   // The container's default route of that family leads here, and so do its published ports.
   bool is_gateway = false;
   bool is_gateway6 = false;
+  // Its interface is being made, which without an outer end nobody else can see.
+  bool is_half = false;
   std::vector<PublishedPort> ports;
   // Plugins have made it: there is no address of ours, and no interface outside that we know.
   std::optional<CniEndpoint> cni;

@@ -234,6 +234,44 @@ TEST_F(NetworksTest, TheDefaultNetworkHasIpv6WhenItIsToldTo) {
             "fd00:17::2/64\nfd00:17::1");
 }
 
+TEST_F(NetworksTest, MacvlanPutsContainersIntoTheNetworkOfAnInterface) {
+  // The bridge of another network stands for an interface of the host.
+  docker_output({"network", "create", "-o", "com.docker.network.bridge.name=lan0", "--subnet",
+                 "10.7.0.0/24", "plain"});
+  start_server("web", {"--network", "plain"});
+  docker_output({"network", "create", "-d", "macvlan", "-o", "parent=lan0", "--subnet",
+                 "10.8.0.0/24", "lan"});
+  // The next one gets the former's address, before the kernel has taken that one's interface away.
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_THAT(docker_output({"run", "--rm", "--network", "lan", "busybox", "ip", "addr"}),
+                AllOf(HasSubstr("eth0@"), HasSubstr("inet 10.8.0.2/24")));
+  }
+  docker_output({"run", "-d", "--name", "one", "busybox", "sleep", "1000"});
+  docker_output({"network", "connect", "lan", "one"});
+  EXPECT_EQ(inspect("one", "{{.NetworkSettings.Networks.lan.IPAddress}}"), "10.8.0.2");
+  EXPECT_EQ(docker_output({"exec", "one", "cat", "/sys/class/net/eth1/address"}),
+            inspect("one", "{{.NetworkSettings.Networks.lan.MacAddress}}"));
+  EXPECT_EQ(stop_daemon(SIGKILL), 128 + SIGKILL);
+  start_daemon();
+  docker_output({"network", "disconnect", "lan", "one"});
+  EXPECT_EQ(docker_output({"exec", "one", "ls", "/sys/class/net"}), "eth0\nlo");
+  docker_output({"network", "rm", "lan"});
+}
+
+TEST_F(NetworksTest, PortsBelow1024AndPingAreForEverybody) {
+  for (const char* network : {"none", "bridge"}) {
+    EXPECT_EQ(docker_output({"run", "--rm", "--network", network, "busybox", "sh", "-c",
+                             "cd /proc/sys/net/ipv4; cat ip_unprivileged_port_start; "
+                             "echo $(cat ping_group_range)"}),
+              "0\n0 2147483647")
+        << network;
+  }
+  EXPECT_EQ(docker_output({"run", "--rm", "--network", "none", "--sysctl",
+                           "net.ipv4.ip_unprivileged_port_start=7", "busybox", "cat",
+                           "/proc/sys/net/ipv4/ip_unprivileged_port_start"}),
+            "7");
+}
+
 TEST_F(NetworksTest, PortsMoveToANetworkThatStays) {
   docker_output({"network", "create", "--subnet", "10.7.0.0/24", "mine"});
   start_server("web", {"-p", "8080:80"});
@@ -338,8 +376,8 @@ TEST_F(NetworksTest, EventsTellOfNetworks) {
 }
 
 TEST_F(NetworksTest, WhatCanNotBeIsRefused) {
-  EXPECT_THAT(docker({"network", "create", "--driver", "macvlan", "x"}).error_text,
-              HasSubstr("network driver \"macvlan\" is not supported yet"));
+  EXPECT_THAT(docker({"network", "create", "--driver", "overlay", "x"}).error_text,
+              HasSubstr("network driver \"overlay\" is not supported"));
   EXPECT_THAT(docker({"network", "create", "--subnet", "172.17.0.0/16", "x"}).error_text,
               HasSubstr("Pool overlaps with other one on this address space"));
   EXPECT_THAT(docker({"run", "--rm", "--ip", "172.17.0.9", "busybox", "true"}).error_text,

@@ -122,7 +122,7 @@ void write_security(JsonWriter& json, const engine::EngineOptions& options, cons
 void write_plugins(JsonWriter& json) {
   json.key("Plugins").begin_object();
   write_text_list(json, "Volume", {"local"});
-  write_text_list(json, "Network", {"host", "null"});
+  write_text_list(json, "Network", {"bridge", "host", "ipvlan", "macvlan", "null"});
   json.key("Authorization").null();
   write_text_list(json, "Log", {"json-file", "local", "none"});
   json.end_object();
