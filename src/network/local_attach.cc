@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "network/conntrack.h"
 #include "network/local_networks.h"
 #include "network/name_space.h"
 #include "network/sub_networks.h"
@@ -236,7 +237,7 @@ Status LocalNetworks::publish(const Endpoint& endpoint) {
   TRY_CONTEXT(firewall_.add_ports(firewall_ports(endpoint)),
               cat("driver failed programming external connectivity on endpoint ", endpoint.name,
                   " (", endpoint.id, ")"));
-  return {};
+  return forget_connections(firewall_ports(endpoint), true);
 }
 
 Result<Attachment> LocalNetworks::attach(const AttachRequest& request) {
@@ -311,7 +312,10 @@ void LocalNetworks::unwire(const std::vector<Endpoint>& endpoints, Gone gone, Fd
       if (space.get() >= 0) warn(remove_inside(space, endpoint.inside));
       continue;
     }
-    if (!endpoint.ports.empty()) warn(firewall_.remove_ports(firewall_ports(endpoint)));
+    if (!endpoint.ports.empty()) {
+      warn(firewall_.remove_ports(firewall_ports(endpoint)));
+      warn(forget_connections(firewall_ports(endpoint), false));
+    }
     if (gone == Gone::kNow) {
       if (links) warn(links->remove(endpoint.outside));
       continue;

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/strings.h"
+#include "network/conntrack.h"
 #include "network/local_networks.h"
 #include "network/name_space.h"
 #include "network/sub_networks.h"
@@ -177,7 +178,8 @@ Status LocalNetworks::carry_ports(const std::vector<Endpoint>& before,
     bool had = former != nullptr && !former->ports.empty();
     if (!endpoint.ports.empty() && !had) TRY(here.set_hairpin(endpoint.outside));
   }
-  return firewall_.move_ports(from, to);
+  TRY(firewall_.move_ports(from, to));
+  return forget_connections(from, false);
 }
 
 }  // namespace dhow::network

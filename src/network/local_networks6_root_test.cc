@@ -318,6 +318,34 @@ TEST_F(LocalNetworks6Test, TheDefaultNetworkHasItWhenItIsToldTo) {
   EXPECT_EQ(host_sysctl("dhow0/disable_ipv6"), "1");
 }
 
+// ---- connections that the kernel remembers ----
+
+class RememberedTest : public LocalNetworks6Test,
+                       public ::testing::WithParamInterface<const char*> {};
+
+// A client that goes on sending comes to whoever has the port now.
+TEST_P(RememberedTest, AClientOfUdpFollowsThePort) {
+  create(six("mine"));
+  PortWish wish{"udp", 5000, {}, 8000, 8000};
+  bool is_v6 = std::string_view(GetParam()) == "fd00:7::1";
+  Fd client = datagram_socket(is_v6 ? "::" : "0.0.0.0", 7001);
+  auto server_of = [&](const Attachment& attachment) {
+    return socket_in(attachment, is_v6 ? address6(attachment) : address(attachment), 5000);
+  };
+  // Nobody is there yet; the bridge is.
+  Attachment other = attach("other", "mine");
+  ASSERT_TRUE(send_to(client, "too early", GetParam(), 8000));
+  Attachment first = attach("first", "mine", {wish});
+  EXPECT_EQ(answer_by_port(client, server_of(first), GetParam()), cat("back ", GetParam()));
+  networks_->detach("first");
+  Attachment between = attach("between", "mine");
+  Attachment second = attach("second", "mine", {wish});
+  EXPECT_NE(address(second), address(first));
+  EXPECT_EQ(answer_by_port(client, server_of(second), GetParam()), cat("back ", GetParam()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, RememberedTest, ::testing::Values("10.7.0.1", "fd00:7::1"));
+
 // ---- which network carries what ----
 
 TEST_F(LocalNetworks6Test, PortsGoWithTheGateway) {

@@ -103,6 +103,10 @@ NetlinkRequest& NetlinkRequest::attributes_of(const NetlinkRequest& other) {
   return *this;
 }
 
+NetlinkRequest& NetlinkRequest::raw_attributes(std::string_view bytes) {
+  return append(bytes.data(), bytes.size());
+}
+
 std::size_t NetlinkRequest::begin_nested(std::uint16_t type) {
   std::size_t begin = bytes_.size();
   attribute(type, {});

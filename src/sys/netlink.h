@@ -35,6 +35,9 @@ class NetlinkRequest {
   // All attributes of another request, which has no header of a family.
   NetlinkRequest& attributes_of(const NetlinkRequest& other);
 
+  // Attributes as a message had them.
+  NetlinkRequest& raw_attributes(std::string_view bytes);
+
   // It is sent without asking for an answer: what frames a batch of nfnetlink has none.
   NetlinkRequest& silent() {
     is_silent_ = true;
