@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "engine/containers_impl.h"
 #include "engine/names.h"
+#include "engine/network_requests.h"
 #include "metadata/lease_store.h"
 #include "sys/file_io.h"
 
@@ -51,81 +52,6 @@ Result<Wishes> wishes_of(const CreateConfig& config, const network::LocalNetwork
   };
   TRY(add(network_mode(config.host), {}));
   for (const auto& [name, endpoint] : config.networking.endpoints) TRY(add(name, endpoint));
-  return wishes;
-}
-
-Result<Join> join_of(const NetworkRecord& record, const EndpointConfig& config,
-                     const std::string& mac) {
-  if (!record.has_interfaces()) {
-    return wrong_network(
-        cat("container cannot be connected to network ", record.name, " and to others"));
-  }
-  if (record.is_default() && !config.aliases.empty()) {
-    return wrong_network(
-        "network-scoped alias is supported only for containers in user defined networks");
-  }
-  Join join;
-  join.network = record.id;
-  join.mac = config.mac_address.empty() ? mac : config.mac_address;
-  if (!join.mac.empty() && !network::parse_mac(join.mac)) {
-    return wrong_network(cat("invalid MAC address: ", join.mac));
-  }
-  join.priority = config.gw_priority;
-  auto name = config.driver_opts.find("com.docker.network.endpoint.ifname");
-  if (name != config.driver_opts.end()) join.inside = name->second;
-  if (!config.ipam_config) return join;
-  const std::string& text = config.ipam_config->ipv4_address;
-  const std::string& text6 = config.ipam_config->ipv6_address;
-  if (text.empty() && text6.empty()) return join;
-  if (!text.empty()) join.address = network::parse_ip4(text);
-  if (!text6.empty()) join.address6 = network::parse_ip6(text6);
-  if (!text.empty() && !join.address) {
-    return wrong_network(cat("invalid endpoint settings: invalid IPv4 address: ", text));
-  }
-  if (!text6.empty() && !join.address6) {
-    return wrong_network(cat("invalid endpoint settings: invalid IPv6 address: ", text6));
-  }
-  if (record.is_default()) {
-    return wrong_network(
-        "invalid config for network bridge: invalid endpoint settings: user specified IP address "
-        "is supported on user defined networks only");
-  }
-  bool is_chosen = (join.address && record.v4 && record.v4->chosen) ||
-                   (join.address6 && record.v6 && record.v6->chosen);
-  if (is_chosen) {
-    return wrong_network(cat("invalid config for network ", record.name,
-                             ": invalid endpoint settings: user specified IP address is supported "
-                             "only when connecting to networks with user configured subnets"));
-  }
-  return join;
-}
-
-Result<PortWish> wish_of(const std::string& port, const PortBinding& binding) {
-  auto parsed = network::parse_port(port);
-  if (!parsed) return wrong_network(cat("invalid port specification: ", quoted(port)));
-  auto range = network::parse_port_range(binding.host_port);
-  if (!range) return wrong_network(cat("invalid port specification: ", quoted(binding.host_port)));
-  PortWish wish{parsed->second, parsed->first, {}, range->first, range->second};
-  if (binding.host_ip.empty()) return wish;
-  wish.host = network::parse_ip(binding.host_ip);
-  if (!wish.host) return wrong_network(cat("invalid IP address: ", binding.host_ip));
-  return wish;
-}
-
-Result<std::vector<PortWish>> port_wishes(const CreateConfig& config) {
-  std::vector<PortWish> wishes;
-  for (const auto& [port, bindings] : config.host.port_bindings) {
-    for (const PortBinding& binding : bindings.empty() ? std::vector<PortBinding>(1) : bindings) {
-      TRY_ASSIGN(PortWish wish, wish_of(port, binding));
-      wishes.push_back(std::move(wish));
-    }
-  }
-  if (!config.host.publish_all_ports) return wishes;
-  for (const std::string& port : config.config.exposed_ports) {
-    if (config.host.port_bindings.contains(port)) continue;
-    TRY_ASSIGN(PortWish wish, wish_of(port, {}));
-    wishes.push_back(std::move(wish));
-  }
   return wishes;
 }
 

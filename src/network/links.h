@@ -42,6 +42,12 @@ struct SubLinkPlan {
   std::uint32_t flags = 0;  // of ipvlan: IPVLAN_F_*
 };
 
+// How much may leave by an interface.
+struct Shape {
+  std::uint64_t rate = 0;   // bytes a second
+  std::uint64_t burst = 0;  // bytes at once
+};
+
 // Interfaces, addresses and routes of one network namespace: that of the thread which opened it
 // (rtnetlink(7)). Blocking; not thread safe. Failures name the interface and the kernel's reason.
 class Links {
@@ -72,6 +78,8 @@ class Links {
   Status set_default_route(int index, const Ip& gateway);
   // The same without a gateway: all are neighbours there.
   Status set_default_device(int index, bool is_v6);
+  // What leaves by the interface passes a token bucket (tc-tbf(8)).
+  Status shape(int index, const Shape& shape);
   // Frames may go back to where they are from, by this port of a bridge.
   Status set_hairpin(std::string_view name);
   // Nothing passes between it and the others of its bridge from then on. None is success.

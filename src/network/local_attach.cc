@@ -13,6 +13,7 @@
 #include "network/local_networks.h"
 #include "network/name_space.h"
 #include "network/sub_networks.h"
+#include "network/tuning.h"
 #include "sys/file_io.h"
 #include "sys/random_name.h"
 
@@ -210,7 +211,8 @@ Status LocalNetworks::make_link(const Endpoint& endpoint, const NetworkRecord& r
 }
 
 // The interface, and what is behind it.
-Status LocalNetworks::wire(const Endpoint& endpoint, FdRef space, Links& here, Links& there) {
+Status LocalNetworks::wire(const Endpoint& endpoint, const Join& wanted, FdRef space, Links& here,
+                           Links& there) {
   TRY_ASSIGN(NetworkRecord record, by_id(endpoint.network));
   TRY(make_link(endpoint, record, space, here, there));
   TRY_ASSIGN(std::optional<LinkInfo> link, there.find(endpoint.inside));
@@ -221,9 +223,12 @@ Status LocalNetworks::wire(const Endpoint& endpoint, FdRef space, Links& here, L
     TRY_CONTEXT(allow_six(space, endpoint.inside), cat("set up the interface ", endpoint.inside));
     addresses.emplace_back(endpoint.address6, record.v6->subnet.bits);
   }
+  for (const Ip& address : wanted.link_local)
+    addresses.emplace_back(address, address.is_v6 ? 64 : 16);
   TRY(once_free(record, EADDRINUSE,
                 [&] { return there.add_addresses_and_set_up(link->index, addresses); }));
   TRY(set_routes(endpoint, there));
+  TRY(tune(endpoint, wanted, space, here, there));
   if (!record.is_bridge()) return {};
   // Last: for settle(), an end that is up says that all is done.
   TRY_ASSIGN(std::optional<LinkInfo> outer, here.find(endpoint.outside));
@@ -281,7 +286,8 @@ Status LocalNetworks::attach_all(const AttachRequest& request, Attachment& resul
   FdRef space = result.space ? FdRef(result.space) : request.space;
   TRY_ASSIGN(Links here, Links::open());
   for (const Endpoint& endpoint : result.endpoints) {
-    TRY(wire(endpoint, space, here, *there));
+    auto join = std::ranges::find(request.joins, endpoint.network, &Join::network);
+    TRY(wire(endpoint, *join, space, here, *there));
     TRY(publish(endpoint));
   }
   return {};
@@ -389,7 +395,7 @@ Result<Endpoint> LocalNetworks::connect(const std::string& container, const std:
     TRY_ASSIGN(there, Links::open());
     return {};
   }));
-  TRY(wire(endpoint, space, here, *there));
+  TRY(wire(endpoint, wanted, space, here, *there));
   // Says of the row that it is whole as well.
   TRY(move_gateways(container, {}, ports, space));
   undo.dismiss();

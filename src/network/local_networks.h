@@ -69,6 +69,12 @@ struct NewNetwork {
   TextMap labels;
 };
 
+// How much may pass by an interface, in one direction; as CNI's bandwidth has it.
+struct Rate {
+  std::uint64_t bits_a_second = 0;  // 0: no limit
+  std::uint64_t burst = 0;          // bits; 0: a tenth of a second's, and 64 KiB at least
+};
+
 // How a container wants to be in a network.
 struct Join {
   std::string network;  // id
@@ -77,6 +83,11 @@ struct Join {
   std::string inside;  // name of the interface; "": eth0 and so on
   std::int64_t priority = 0;
   std::optional<Ip6> address6;
+  std::vector<Ip> link_local = {};  // more addresses, of 16 or 64 bits
+  // Files below /proc/sys/net with "IFNAME" in the place of the interface, and what to write.
+  std::vector<std::pair<std::string, std::string>> sysctls = {};
+  Rate ingress = {};  // what comes to the container
+  Rate egress = {};
 };
 
 struct AttachRequest {
@@ -191,7 +202,7 @@ class LocalNetworks {
                         std::size_t number);
   Status plan_addresses(Network& network, const Join& wanted, Endpoint& endpoint);
   Status add_rows(const std::vector<Endpoint>& endpoints);
-  Status wire(const Endpoint& endpoint, FdRef space, Links& here, Links& there);
+  Status wire(const Endpoint& endpoint, const Join& wanted, FdRef space, Links& here, Links& there);
   // The interface in the container alone, down and without addresses.
   Status make_link(const Endpoint& endpoint, const NetworkRecord& record, FdRef space, Links& here,
                    Links& there);

@@ -80,6 +80,11 @@ void write_endpoint(JsonWriter& json, const engine::NetworkStatus& network) {
     if (!config.ipam_config->ipv6_address.empty()) {
       json.member("IPv6Address", config.ipam_config->ipv6_address);
     }
+    if (!config.ipam_config->link_local_ips.empty()) {
+      json.key("LinkLocalIPs").begin_array();
+      for (const std::string& address : config.ipam_config->link_local_ips) json.string(address);
+      json.end_array();
+    }
     json.end_object();
   } else {
     json.null();
