@@ -32,7 +32,9 @@ constexpr std::string_view kInternal = "internal";
 constexpr std::string_view kSelf = "to_itself";
 constexpr std::string_view kPorts = "ports_of_address";
 constexpr std::string_view kAnyPorts = "ports";
+constexpr std::string_view kSources = "source_of";
 // The same of IPv6.
+constexpr std::string_view kSources6 = "source6_of";
 constexpr std::string_view kMasqueraded6 = "masqueraded6";
 constexpr std::string_view kSelf6 = "to_itself6";
 constexpr std::string_view kPorts6 = "ports6_of_address";
@@ -69,8 +71,16 @@ void collect(const std::vector<FirewallBridge>& bridges, Elements& out) {
       out[kInternal].push_back({key, {}});
       continue;
     }
-    if (bridge.masquerade) out[kMasqueraded].push_back({key, {}});
-    if (bridge.masquerade6) out[kMasqueraded6].push_back({key, {}});
+    if (bridge.masquerade && bridge.source) {
+      out[kSources].push_back({key, bridge.source->bytes()});
+    } else if (bridge.masquerade) {
+      out[kMasqueraded].push_back({key, {}});
+    }
+    if (bridge.masquerade6 && bridge.source6) {
+      out[kSources6].push_back({key, bridge.source6->bytes()});
+    } else if (bridge.masquerade6) {
+      out[kMasqueraded6].push_back({key, {}});
+    }
   }
 }
 
@@ -119,6 +129,12 @@ void add_sets(Batch& batch) {
     const std::uint32_t type = is_v6 ? kAddressType6 : kAddressType;
     const std::uint32_t size = is_v6 ? 16 : 4;
     const std::uint32_t target = type << 6 | kPortType;
+    batch.add_set({.name = std::string(is_v6 ? kSources6 : kSources),
+                   .key_type = kNameType,
+                   .key_size = kNameSize,
+                   .data_type = type,
+                   .data_size = size,
+                   .host_order = true});
     batch.add_set({.name = std::string(is_v6 ? kSelf6 : kSelf),
                    .key_type = type << 6 | type,
                    .key_size = 2 * size});
@@ -179,6 +195,10 @@ void add_masquerading(Batch& batch) {
                      .name_in(kIncoming, kMasqueraded6)
                      .name_in(kOutgoing, kBridges, true)
                      .masquerade());
+  batch.add_rule(
+      Rule("postrouting").ip4().name_in(kOutgoing, kBridges, true).snat_by_incoming(kSources));
+  batch.add_rule(
+      Rule("postrouting").ip6().name_in(kOutgoing, kBridges, true).snat_by_incoming(kSources6));
   batch.add_rule(
       Rule("postrouting").name_in(kOutgoing, kBridges).ip4().from_loopback().masquerade());
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ struct FirewallBridge {
   bool masquerade = true;
   bool masquerade6 = false;
   bool internal = false;  // nothing leaves, and nothing comes in
+  // In the place of the host's own choice: the address that what leaves gets then.
+  std::optional<Ip4> source = {};
+  std::optional<Ip6> source6 = {};
 };
 
 // Both addresses are of one family.

@@ -26,7 +26,12 @@ constexpr const char* kConfigurations6 = "/proc/sys/net/ipv6/conf";
 
 FirewallBridge firewall_bridge(const NetworkRecord& record) {
   bool masquerade = record.option("com.docker.network.bridge.enable_ip_masquerade", true);
-  return {record.bridge, masquerade && record.v4, masquerade && record.v6, record.internal};
+  return {record.bridge,
+          masquerade && record.v4,
+          masquerade && record.v6,
+          record.internal,
+          parse_ip4(record.text_option("com.docker.network.host_ipv4")),
+          parse_ip6(record.text_option("com.docker.network.host_ipv6"))};
 }
 
 bool has_mark(const NetworksOptions& options, const Forwarding& forwarding) {
@@ -151,7 +156,10 @@ Status LocalNetworks::make_bridge(Links& links, NetworkRecord& record) {
   TRY_CONTEXT(set_up_six(record), cat("set up ", record.bridge));
   TRY_ASSIGN(std::vector<Address> addresses, links.addresses(link->index));
   std::vector<Address> wanted;
-  if (record.v4) wanted.emplace_back(record.v4->gateway, record.v4->subnet.bits);
+  bool is_inhibited = record.option("com.docker.network.bridge.inhibit_ipv4", false);
+  if (record.v4 && !is_inhibited) {
+    wanted.emplace_back(record.v4->gateway, record.v4->subnet.bits);
+  }
   if (record.v6) wanted.emplace_back(record.v6->gateway, record.v6->subnet.bits);
   for (const Address& address : wanted) {
     bool is_there = std::ranges::any_of(

@@ -148,6 +148,7 @@ Result<std::vector<PublishedPort>> LocalNetworks::take_ports(
     const std::string& container, const std::vector<PortWish>& wishes,
     const std::vector<Endpoint>& endpoints) {
   Families families{false, false};
+  std::optional<Ip> host;
   std::string id;
   std::string name;
   for (const Endpoint& endpoint : endpoints) {
@@ -157,11 +158,18 @@ Result<std::vector<PublishedPort>> LocalNetworks::take_ports(
     if (!id.empty()) continue;
     id = endpoint.id;
     name = endpoint.name;
+    TRY_ASSIGN(NetworkRecord record, by_id(endpoint.network));
+    host = parse_ip(record.text_option("com.docker.network.bridge.host_binding_ipv4"));
   }
   // Without a way out there is nowhere to publish.
   if (wishes.empty() || id.empty()) return std::vector<PublishedPort>();
+  std::vector<PortWish> all = wishes;
+  // 0.0.0.0 is as good as nothing said: all addresses of both families.
+  for (PortWish& wish : all) {
+    if (!wish.host && host && !host->is_any()) wish.host = host;
+  }
   std::lock_guard lock(mutex_);
-  auto ports = ports_.take(container, wishes, families);
+  auto ports = ports_.take(container, all, families);
   if (ports) return ports;
   return fail(std::move(ports).error().add_context(
       cat("driver failed programming external connectivity on endpoint ", name, " (", id, ")")));

@@ -318,6 +318,101 @@ TEST_F(LocalNetworks6Test, TheDefaultNetworkHasItWhenItIsToldTo) {
   EXPECT_EQ(host_sysctl("dhow0/disable_ipv6"), "1");
 }
 
+// ---- options of bridges ----
+
+TEST_F(LocalNetworks6Test, WhatLeavesHasTheAddressThatIsAskedFor) {
+  auto world = make_name_space([] { return bring_loopback_up(); });
+  ASSERT_TRUE(world.has_value());
+  Links links = Links::open().value();
+  ASSERT_TRUE(links.make_bridge("up0", *parse_mac("02:42:00:00:00:01"), 0).has_value());
+  int index = links.find("up0").value()->index;
+  VethPlan plan;
+  plan.outside = "plug";
+  plan.bridge = index;
+  plan.inside = "wire";
+  plan.mac = *parse_mac("02:42:00:00:00:02");
+  ASSERT_TRUE(links.make_veth(plan, *world).has_value());
+  ASSERT_TRUE(links.set_up(links.find("plug").value()->index).has_value());
+  ASSERT_TRUE(links
+                  .add_addresses_and_set_up(index, {*parse_address4("192.0.2.1/24"),
+                                                    *parse_address4("192.0.2.7/24"),
+                                                    {*parse_ip6("fd00:99::1"), 64},
+                                                    {*parse_ip6("fd00:99::7"), 64}})
+                  .has_value());
+  Fd four;
+  Fd sixth;
+  auto wired = run_in_name_space(*world, [&]() -> Status {
+    TRY_ASSIGN(Links there, Links::open());
+    TRY_ASSIGN(auto link, there.find("wire"));
+    TRY(there.add_addresses_and_set_up(
+        link->index, {*parse_address4("192.0.2.9/24"), {*parse_ip6("fd00:99::9"), 64}}));
+    four = datagram_socket("192.0.2.9", 5000);
+    sixth = datagram_socket("fd00:99::9", 5000);
+    return {};
+  });
+  ASSERT_TRUE(wired.has_value()) << wired.error().message();
+  NewNetwork wanted = six("mine");
+  wanted.options["com.docker.network.host_ipv4"] = "192.0.2.7";
+  wanted.options["com.docker.network.host_ipv6"] = "fd00:99::7";
+  create(wanted);
+  create(six("plain", "fd00:8::/64", "10.8.0.0/24"));
+  Attachment one = attach("one", "mine");
+  ASSERT_TRUE(send_to(socket_in(one, 5000), "a", "192.0.2.9", 5000));
+  EXPECT_EQ(receive_from(four), "a 192.0.2.7");
+  ASSERT_TRUE(send_to(socket_in(one, address6(one), 5000), "b", "fd00:99::9", 5000));
+  EXPECT_EQ(receive_from(sixth), "b fd00:99::7");
+  Attachment two = attach("two", "plain");
+  ASSERT_TRUE(send_to(socket_in(two, 5000), "c", "192.0.2.9", 5000));
+  EXPECT_EQ(receive_from(four), "c 192.0.2.1");
+}
+
+TEST_F(LocalNetworks6Test, PortsAreBoundToTheAddressOfTheNetwork) {
+  NewNetwork wanted = six("mine");
+  wanted.options["com.docker.network.bridge.host_binding_ipv4"] = "127.0.0.1";
+  create(wanted);
+  Attachment one = attach("one", "mine", {{"udp", 5000, {}, 8000, 8000}});
+  ASSERT_THAT(one.endpoints.front().ports, SizeIs(1));
+  EXPECT_EQ(one.endpoints.front().ports[0].host.text(), "127.0.0.1");
+  // What names an address has that one.
+  Attachment two = attach("two", "mine", {{"udp", 5000, *parse_ip4("0.0.0.0"), 8001, 8001}});
+  EXPECT_EQ(two.endpoints.front().ports[0].host.text(), "0.0.0.0");
+}
+
+TEST_F(LocalNetworks6Test, ABridgeMayBeWithoutAddressOfIpv4) {
+  NewNetwork wanted = six("mine");
+  wanted.options["com.docker.network.bridge.inhibit_ipv4"] = "true";
+  create(wanted);
+  Attachment one = attach("one", "mine");
+  Links links = Links::open().value();
+  int index = links.find(networks_->find("mine")->bridge).value()->index;
+  std::vector<std::string> found;
+  auto addresses = links.addresses(index);
+  ASSERT_TRUE(addresses.has_value());
+  for (const Address& address : *addresses) {
+    if (!address.address.v6.is_link_local()) found.push_back(address.address.text());
+  }
+  EXPECT_THAT(found, ::testing::ElementsAre("fd00:7::1"));
+}
+
+TEST_F(LocalNetworks6Test, OptionsThatCanNotBeAreTold) {
+  auto with = [&](const std::string& name, const std::string& value) {
+    NewNetwork wanted = six("x");
+    wanted.options[name] = value;
+    return fault(wanted);
+  };
+  EXPECT_THAT(with("com.docker.network.host_ipv4", "fd00::1"), HasSubstr("not an address of"));
+  EXPECT_THAT(with("com.docker.network.host_ipv6", "10.0.0.1"), HasSubstr("not an address of"));
+  EXPECT_THAT(with("com.docker.network.host_ipv4", "0.0.0.0"), HasSubstr("not an address of"));
+  EXPECT_THAT(with("com.docker.network.bridge.host_binding_ipv4", "x"),
+              HasSubstr("not an address of"));
+  for (const char* family : {"ipv4", "ipv6"}) {
+    std::string name = cat("com.docker.network.bridge.gateway_mode_", family);
+    EXPECT_EQ(with(name, "routed"), cat(name, "=routed is not supported yet"));
+    EXPECT_THAT(with(name, "other"), HasSubstr("unknown gateway mode other"));
+  }
+  EXPECT_FALSE(networks_->find("x").has_value());
+}
+
 // ---- connections that the kernel remembers ----
 
 class RememberedTest : public LocalNetworks6Test,

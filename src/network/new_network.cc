@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::string_view kBridgeName = "com.docker.network.bridge.name";
 constexpr std::string_view kMtu = "com.docker.network.driver.mtu";
-constexpr std::string_view kGatewayMode = "com.docker.network.bridge.gateway_mode_ipv4";
+constexpr const char* kGatewayModes[] = {"com.docker.network.bridge.gateway_mode_ipv4",
+                                         "com.docker.network.bridge.gateway_mode_ipv6"};
 constexpr std::size_t kLongestInterface = 15;
 
 std::unexpected<Error> bad_network(std::string message) {
@@ -63,11 +64,27 @@ Status check_options(const NetworkRecord& record) {
     return bad_network(
         cat("invalid value for ", quoted(kMtu), ": ", mtu, ": IPv6 needs at least ", kLeastMtu6));
   }
-  std::string mode = record.text_option(kGatewayMode);
-  if (!mode.empty() && mode != "nat") {
-    return fail(Code::kUnimplemented, cat(kGatewayMode, "=", mode, " is not supported yet"));
+  for (const char* name : kGatewayModes) {
+    std::string mode = record.text_option(name);
+    if (mode.empty() || mode == "nat") continue;
+    if (mode != "nat-unprotected" && mode != "routed" && mode != "isolated") {
+      return bad_network(cat("invalid value for ", quoted(name), ": unknown gateway mode ", mode));
+    }
+    return fail(Code::kUnimplemented, cat(name, "=", mode, " is not supported yet"));
   }
   if (!record.is_bridge()) return {};
+  for (const char* name : {"com.docker.network.bridge.host_binding_ipv4",
+                           "com.docker.network.host_ipv4", "com.docker.network.host_ipv6"}) {
+    std::string text = record.text_option(name);
+    auto address = parse_ip(text);
+    bool is_six = std::string_view(name).ends_with("6");
+    bool is_fit = address && (std::string_view(name).find("binding") != std::string_view::npos ||
+                              (address->is_v6 == is_six && !address->is_any()));
+    if (!text.empty() && !is_fit) {
+      return bad_network(cat("invalid value for ", quoted(name), ": ", quoted(text),
+                             ": not an address of the host"));
+    }
+  }
   if (record.bridge.empty() || record.bridge.size() > kLongestInterface ||
       record.bridge.find_first_of("/ \t\n:") != std::string::npos || record.bridge == "." ||
       record.bridge == "..") {

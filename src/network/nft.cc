@@ -216,15 +216,26 @@ Rule& Rule::established() {
 
 Rule& Rule::redirected() { return connection(NFT_CT_STATUS, IPS_DST_NAT); }
 
-Rule& Rule::dnat(std::string_view map) {
-  lookup(map, kFirst, false);
+// To what the registers have.
+Rule& Rule::nat(std::uint32_t type, bool with_port) {
   NetlinkRequest data = expression();
-  data.attribute_network_order(NFTA_NAT_TYPE, NFT_NAT_DNAT);
+  data.attribute_network_order(NFTA_NAT_TYPE, type);
   data.attribute_network_order(NFTA_NAT_FAMILY, is_v6_ ? kFamilyIpv6 : kFamilyIpv4);
   data.attribute_network_order(NFTA_NAT_REG_ADDR_MIN, kFirst);
-  data.attribute_network_order(NFTA_NAT_REG_PROTO_MIN, kFirst + address_registers());
+  if (with_port) {
+    data.attribute_network_order(NFTA_NAT_REG_PROTO_MIN, kFirst + address_registers());
+  }
   parts_.emplace_back("nat", std::move(data));
   return *this;
+}
+
+Rule& Rule::dnat(std::string_view map) {
+  return lookup(map, kFirst, false).nat(NFT_NAT_DNAT, true);
+}
+
+Rule& Rule::snat_by_incoming(std::string_view map) {
+  meta(NFT_META_IIFNAME, kFirst);
+  return lookup(map, kFirst, false).nat(NFT_NAT_SNAT, false);
 }
 
 Rule& Rule::dnat_by_address(std::string_view map) {

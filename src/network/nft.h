@@ -48,6 +48,9 @@ class Rule {
   // After ip4() or ip6().
   Rule& dnat_by_address(std::string_view map);
   Rule& dnat_by_port(std::string_view map);
+  // The source becomes what the map has for the interface that the packet came in by; after ip4()
+  // or ip6().
+  Rule& snat_by_incoming(std::string_view map);
   Rule& masquerade();
   Rule& accept();
   Rule& drop();
@@ -61,6 +64,7 @@ class Rule {
   Rule& compare(std::string_view value, bool equal);
   Rule& lookup(std::string_view set, std::optional<std::uint32_t> to, bool inverted);
   Rule& dnat(std::string_view map);
+  Rule& nat(std::uint32_t type, bool with_port);
   Rule& verdict(std::int32_t code, std::string_view chain = {});
   Rule& connection(std::uint32_t key, std::uint32_t bits);
 
