@@ -227,7 +227,7 @@ Status LocalNetworks::wire(const Endpoint& endpoint, const Join& wanted, FdRef s
     addresses.emplace_back(address, address.is_v6 ? 64 : 16);
   TRY(once_free(record, EADDRINUSE,
                 [&] { return there.add_addresses_and_set_up(link->index, addresses); }));
-  TRY(set_routes(endpoint, there));
+  TRY(set_routes(endpoint, link->index, there));
   TRY(tune(endpoint, wanted, space, here, there));
   if (!record.is_bridge()) return {};
   // Last: for settle(), an end that is up says that all is done.

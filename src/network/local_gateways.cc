@@ -70,22 +70,20 @@ std::vector<PublishedPort> LocalNetworks::deal(const std::vector<PublishedPort>&
   return rest;
 }
 
-Status LocalNetworks::set_routes(const Endpoint& endpoint, Links& there) const {
+Status LocalNetworks::set_routes(const Endpoint& endpoint, int index, Links& there) const {
   if (!endpoint.is_gateway && !endpoint.is_gateway6) return {};
   TRY_ASSIGN(NetworkRecord record, by_id(endpoint.network));
-  TRY_ASSIGN(std::optional<LinkInfo> link, there.find(endpoint.inside));
-  if (!link) return fail(Code::kUnavailable, cat("the interface ", endpoint.inside, " went away"));
   // In layer 3 there is nobody to ask for an address of the link layer.
   if (record.driver == "ipvlan" && record.text_option("ipvlan_mode").starts_with("l3")) {
-    if (endpoint.is_gateway) TRY(there.set_default_device(link->index, false));
-    if (endpoint.is_gateway6) TRY(there.set_default_device(link->index, true));
+    if (endpoint.is_gateway) TRY(there.set_default_device(index, false));
+    if (endpoint.is_gateway6) TRY(there.set_default_device(index, true));
     return {};
   }
   if (endpoint.is_gateway && record.v4) {
-    TRY(there.set_default_route(link->index, record.v4->gateway));
+    TRY(there.set_default_route(index, record.v4->gateway));
   }
   if (endpoint.is_gateway6 && record.v6) {
-    TRY(there.set_default_route(link->index, record.v6->gateway));
+    TRY(there.set_default_route(index, record.v6->gateway));
   }
   return {};
 }
@@ -139,7 +137,9 @@ Status LocalNetworks::move_gateways(const std::string& container, const std::str
     return {};
   }));
   for (const Endpoint& endpoint : after) {
-    if (endpoint.network != leaving) TRY(set_routes(endpoint, *there));
+    if (endpoint.network == leaving || !(endpoint.is_gateway || endpoint.is_gateway6)) continue;
+    TRY_ASSIGN(std::optional<LinkInfo> link, there->find(endpoint.inside));
+    if (link) TRY(set_routes(endpoint, link->index, *there));
   }
   return {};
 }

@@ -238,7 +238,8 @@ class LocalNetworks {
                                                 const std::vector<PortWish>& wishes,
                                                 const std::vector<Endpoint>& endpoints);
   Status carry_ports(const std::vector<Endpoint>& before, const std::vector<Endpoint>& after);
-  Status set_routes(const Endpoint& endpoint, Links& there) const;
+  // `index` is that of its interface.
+  Status set_routes(const Endpoint& endpoint, int index, Links& there) const;
   // After an endpoint has come, or before one goes (`leaving`): the others carry what it had.
   Status move_gateways(const std::string& container, const std::string& leaving,
                        const std::vector<PortWish>& ports, FdRef space);
