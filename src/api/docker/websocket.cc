@@ -42,7 +42,8 @@ UpgradeRequest upgrade_request(const RequestHead& head) {
 class WebSocketBridge {
  public:
   WebSocketBridge(boost::asio::io_context& io, Fd client, Fd stream, WebSocketOptions options)
-      : request_(upgrade_request(options.request)),
+      : io_(io),
+        request_(upgrade_request(options.request)),
         options_(std::move(options)),
         matcher_(options_.detach_keys),
         client_(LocalSocket(io, LocalProtocol(), client.release())),
@@ -104,12 +105,10 @@ class WebSocketBridge {
     client_.async_close(websocket::close_code::normal, [this](const ErrorCode&) { end(); });
   }
 
-  void end() {
-    ErrorCode ignored;
-    stream_.close(ignored);
-    client_.next_layer().close(ignored);
-  }
+  // Without the rest: Beast's timer of the handshake goes on after it has failed.
+  void end() { io_.stop(); }
 
+  boost::asio::io_context& io_;
   UpgradeRequest request_;
   WebSocketOptions options_;
   DetachMatcher matcher_;
