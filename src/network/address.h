@@ -61,6 +61,7 @@ struct Ip6 {
   // Sixteen bytes in the order of the network.
   std::string bytes() const;
   bool is_any() const { return high == 0 && low == 0; }
+  bool is_loopback() const { return high == 0 && low == 1; }
   // fe80::/10.
   bool is_link_local() const { return high >> 54 == 0x3fa; }
   // The one behind it; behind the last comes the first.

@@ -213,8 +213,11 @@ TEST_F(NetworksTest, NetworksWithIpv6AreShownAndReached) {
 }
 
 TEST_F(NetworksTest, Ipv6IsRefusedWhereThereIsNone) {
-  EXPECT_THAT(docker({"run", "--rm", "-p", "[::1]:8080:80", "busybox", "true"}).error_text,
-              HasSubstr("cannot publish port 80/tcp at [::1]:8080: the container has no IPv6"));
+  EXPECT_THAT(
+      docker({"run", "--rm", "-p", "[::1]:8080:80", "busybox", "true"}).error_text,
+      HasSubstr("PortBindings: 80/tcp: the host address ::1: ports are published at other"));
+  EXPECT_THAT(docker({"run", "--rm", "-p", "[::]:8080:80", "busybox", "true"}).error_text,
+              HasSubstr("cannot publish port 80/tcp at [::]:8080: the container has no IPv6"));
   docker_output({"network", "create", "mine"});
   EXPECT_THAT(docker({"run", "--rm", "--network", "mine", "--ip6", "fd00::2", "busybox", "true"})
                   .error_text,
