@@ -17,6 +17,8 @@ Result<Fd> connect_attach(const std::string& socket, const AttachOptions& option
 
 // The URI of standard streams that makes a shim log and listen as the query says.
 std::string io_uri(const std::string& socket, const TextMap& query);
+// The same for the shims of others, which start our `program` to keep the streams.
+std::string logger_uri(const std::string& program, const std::string& uri);
 
 // Where the driver json-file writes.
 std::string log_path(const EngineOptions& options, const std::string& id);

@@ -100,42 +100,64 @@ void ContainersImpl::watch_exec(const ContainerPtr& container, const std::shared
       });
 }
 
-Result<Fd> ContainersImpl::run_exec(const ContainerPtr& container,
-                                    const std::shared_ptr<Exec>& exec,
-                                    const ExecStartOptions& options, bool quiet) {
-  RecordPtr record = container->record();
-  const ExecConfig& config = exec->config;
-  const std::string& user = config.user.empty() ? record->config.config.user : config.user;
-  TRY_ASSIGN(ContainerUser resolved, user_of(*record, user));
-  TRY_ASSIGN(std::vector<std::string> links, link_variables(*record));
-  TRY_ASSIGN(oci::Process process, exec_process(*record, options_, resolved, config, links));
+Result<task::ExecOptions> ContainersImpl::exec_request(const ContainerRecord& record,
+                                                       const Exec& exec,
+                                                       const ExecStartOptions& options,
+                                                       const std::string& socket) const {
+  const ExecConfig& config = exec.config;
+  const std::string& user = config.user.empty() ? record.config.config.user : config.user;
+  TRY_ASSIGN(ContainerUser resolved, user_of(record, user));
+  TRY_ASSIGN(std::vector<std::string> links, link_variables(record));
+  TRY_ASSIGN(oci::Process process, exec_process(record, options_, resolved, config, links));
   const auto& size = options.console_size ? options.console_size : config.console_size;
   if (config.tty && size && size->size() == 2) {
     process.console_size = oci::ConsoleSize{.height = static_cast<std::uint64_t>((*size)[0]),
                                             .width = static_cast<std::uint64_t>((*size)[1])};
   }
   task::ExecOptions wanted;
-  wanted.exec_id = exec->id;
+  wanted.exec_id = exec.id;
   wanted.process = oci::process_json(process);
   wanted.streams.terminal = config.tty;
-  std::string socket = cat(tasks_->bundle(key(container->id)), "/", exec->id, ".io.sock");
+  if (options.detach) return wanted;
   TextMap query = {{"driver", "none"}};
-  if (config.attach_stdin && !options.detach) {
+  if (config.attach_stdin) {
     query["stdin"] = "1";
     query["stdin-once"] = "1";
   }
-  bool streams = !options.detach;
-  if (streams) wanted.streams.out = io_uri(socket, query);
+  wanted.streams.out = io_uri(socket, query);
+  TRY_ASSIGN(task::Runtime runtime, runtime_of(record.config.host.runtime));
+  if (runtime.shim.empty()) return wanted;
+  if (config.attach_stdin) {
+    return fail(Code::kUnimplemented,
+                cat("AttachStdin: input does not come through the shim ", runtime.shim));
+  }
+  // Whoever keeps the streams is started with the process, and reads nothing before we are there.
+  query["await"] = "1";
+  wanted.streams.out = logger_uri(shim_, io_uri(socket, query));
+  return wanted;
+}
+
+Result<Fd> ContainersImpl::run_exec(const ContainerPtr& container,
+                                    const std::shared_ptr<Exec>& exec,
+                                    const ExecStartOptions& options, bool quiet) {
+  RecordPtr record = container->record();
+  const ExecConfig& config = exec->config;
+  std::string socket = cat(tasks_->bundle(key(container->id)), "/", exec->id, ".io.sock");
+  TRY_ASSIGN(task::ExecOptions wanted, exec_request(*record, *exec, options, socket));
+  bool attaches_late = wanted.streams.out.starts_with("binary:");
   TRY(tasks_->exec(key(container->id), wanted));
   auto begun = [&]() -> Result<Fd> {
     Fd connection;
-    if (streams) {
+    auto attach = [&]() -> Status {
       TRY_ASSIGN(connection, connect_attach(socket, {.standard_input = config.attach_stdin,
                                                      .standard_output = config.attach_stdout,
                                                      .standard_error = config.attach_stderr,
                                                      .framed = options.framed && !config.tty}));
-    }
+      return {};
+    };
+    if (!options.detach && !attaches_late) TRY(attach());
     TRY_ASSIGN(pid_t pid, tasks_->start(key(container->id), exec->id));
+    if (attaches_late) TRY(attach());
     std::lock_guard lock(container->mutex);
     exec->pid = pid;
     exec->running = true;
@@ -178,7 +200,13 @@ Result<Fd> ContainersImpl::start_exec(std::string_view id, const ExecStartOption
                   cat("Error: Exec command ", id, " is already running"));
     }
   }
-  return run_exec(*container, exec, options, false);
+  auto begun = run_exec(*container, exec, options, false);
+  if (begun) return begun;
+  // As docker has it for all that keeps a command from being begun.
+  constexpr int kNotInvoked = 126;
+  std::lock_guard lock((*container)->mutex);
+  if (!exec->exit_code) exec->exit_code = kNotInvoked;
+  return begun;
 }
 
 Result<ExecState> ContainersImpl::inspect_exec(std::string_view id) const {

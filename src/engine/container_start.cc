@@ -88,6 +88,10 @@ std::string io_uri(const std::string& socket, const TextMap& query) {
   return uri;
 }
 
+std::string logger_uri(const std::string& program, const std::string& uri) {
+  return cat("binary://", program, "?io=", percent_encoded(uri));
+}
+
 std::string log_path(const EngineOptions& options, const std::string& id) {
   return cat(options.root, "/containers/", id, "/", id, "-json.log");
 }
@@ -204,7 +208,7 @@ Status ContainersImpl::create_task(Container& container, const ContainerRecord& 
   create.streams.terminal = record.config.config.tty;
   TRY_ASSIGN(create.streams.out, stream_uri(record));
   if (!create.runtime.shim.empty()) {
-    create.streams.out = cat("binary://", shim_, "?io=", percent_encoded(create.streams.out));
+    create.streams.out = logger_uri(shim_, create.streams.out);
   }
   // It is given up when the container's init is in it: from then on it lives as long as that.
   Fd space;

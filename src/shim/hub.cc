@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t kMaxWaiting = std::size_t{1} << 20;
 constexpr std::size_t kMaxGreeting = 4096;
 // Parameters of the URI that are ours; the others are the log driver's.
-constexpr std::string_view kOwnParameters[] = {"driver", "stdin", "stdin-once", "stdin-fifo"};
+constexpr std::string_view kOwnParameters[] = {"driver", "stdin", "stdin-once", "await"};
 
 logging::DriverOptions driver_options(const Uri& uri) {
   logging::DriverOptions options;
@@ -147,6 +147,7 @@ void Hub::greet(Client& client) {
   client.framed = flag("framed");
   std::string().swap(client.greeting);
   answer(client, "");
+  if (events_.attached) events_.attached();
 }
 
 void Hub::read_input(Client& client, bool hung_up) {

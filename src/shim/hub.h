@@ -45,6 +45,7 @@ class Hub final : public Output {
     std::function<void()> has_room;                     // is_full() may have become false
     std::function<bool(std::string_view bytes)> input;  // false: wait for input_has_room()
     std::function<void()> input_ended;                  // of one client
+    std::function<void()> attached = {};                // one more, who gets what comes from now on
   };
 
   // Listens and opens the log. A socket that a dead shim has left is replaced. The events are

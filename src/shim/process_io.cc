@@ -103,13 +103,9 @@ Result<std::unique_ptr<ProcessIo>> ProcessIo::keep(Loop& loop, const Uri& uri, F
   io->told_ = true;  // of the process itself this one knows nothing
   for (Fd& end : io->child_) end.reset();
   io->sources_.clear();
-  std::string fifo(uri.value("stdin-fifo"));
-  if (!fifo.empty()) {
-    // Both ends: the process's side may open it later.
-    TRY_ASSIGN(Fd fd, open_at(kCwd, fifo, O_RDWR | O_NONBLOCK));
-    io->input_ = std::make_unique<Outflow>(loop, std::move(fd), [raw = io.get()] {
-      if (raw->hub_ != nullptr) raw->hub_->input_has_room();
-    });
+  if (uri.value("await") == "1") {
+    io->awaited_ = {std::move(out), std::move(err)};
+    return io;
   }
   TRY(io->add_source(std::move(out), logging::Stream::kStdout));
   if (err) TRY(io->add_source(std::move(err), logging::Stream::kStderr));
@@ -184,7 +180,8 @@ Status ProcessIo::open_hub(const Uri& uri) {
   stdin_once_ = uri.value("stdin-once") == "1";
   Hub::Events events{.has_room = [this] { update_sources(); },
                      .input = [this](std::string_view bytes) { return take_input(bytes); },
-                     .input_ended = [this] { input_ended(); }};
+                     .input_ended = [this] { input_ended(); },
+                     .attached = [this] { read_awaited(); }};
   TRY_ASSIGN(auto hub, Hub::open(loop_, uri, std::move(events)));
   hub_ = hub.get();
   output_ = std::move(hub);
@@ -270,6 +267,14 @@ bool ProcessIo::take_input(std::string_view bytes) {
   if (!input_) return true;  // nobody reads it
   input_->put(bytes);
   return input_->waiting() < kMaxInput;
+}
+
+void ProcessIo::read_awaited() {
+  auto [out, err] = std::exchange(awaited_, {});
+  Status begun;
+  if (out) begun = add_source(std::move(out), logging::Stream::kStdout);
+  if (begun && err) begun = add_source(std::move(err), logging::Stream::kStderr);
+  if (!begun) log::error(begun.error().message());
 }
 
 void ProcessIo::input_ended() {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -79,6 +80,7 @@ class ProcessIo {
   void update_sources();
   bool take_input(std::string_view bytes);
   void input_ended();
+  void read_awaited();
   void read_fifo();
   Status take_master();
 
@@ -86,6 +88,8 @@ class ProcessIo {
   IoRequest request_;
   // What the process gets: input, output, errors.
   Fd child_[3];
+  // Output that is read once somebody has attached, and errors.
+  std::pair<Fd, Fd> awaited_;
   // The other ends that are held open, and nothing else.
   std::vector<Fd> held_;
   Fd input_end_;  // a writing end of the fifo that is the process's input

@@ -95,6 +95,31 @@ TEST_P(DaemonRuntimesTest, AProgramThatIsNotThereIsDockersExitCode) {
   EXPECT_EQ(docker_output({"ps", "-aq"}), "");
 }
 
+class DaemonForeignShimTest : public BusyboxTest {};
+
+TEST_F(DaemonForeignShimTest, ExecsGiveOutputAndExitCode) {
+  if (::access("/usr/bin/containerd-shim-runc-v2", X_OK) != 0) GTEST_SKIP() << "no other shim";
+  SpawnOutput started = run(
+      {"-d", "--name", "one", "--runtime", "io.containerd.runc.v2", "busybox", "sleep", "1000"});
+  ASSERT_EQ(started.exit_code, 0) << started.error_text;
+  for (int round = 0; round < 5; ++round) {
+    SpawnOutput said = docker({"exec", "one", "sh", "-c", "echo out; echo err >&2; exit 7"});
+    EXPECT_EQ(said.output, "out\n");
+    EXPECT_EQ(said.error_text, "err\n");
+    EXPECT_EQ(said.exit_code, 7);
+  }
+  // More than a pipe holds.
+  EXPECT_EQ(docker_output({"exec", "one", "sh", "-c", "seq 100000 >&2; echo end"}), "end");
+  EXPECT_EQ(docker_output({"exec", "-d", "one", "true"}), "");
+  SpawnOutput refused = docker({"exec", "-i", "one", "cat"});
+  EXPECT_EQ(refused.exit_code, 126);
+  EXPECT_THAT(refused.output,
+              HasSubstr("AttachStdin: input does not come through the shim io.containerd.runc.v2"));
+  EXPECT_EQ(docker({"exec", "-u", "nobody-of-that-name", "one", "true"}).exit_code, 126);
+  EXPECT_EQ(docker({"exec", "one", "/nothing"}).exit_code, 127);
+  docker_output({"rm", "-f", "one"});
+}
+
 INSTANTIATE_TEST_SUITE_P(Stock, DaemonRuntimesTest, ::testing::Values("runc", "crun"),
                          [](const auto& parameter) { return std::string(parameter.param); });
 
