@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 
 #include <cerrno>
@@ -73,6 +74,11 @@ Result<Fd> connect_attach(const std::string& path, const AttachOptions& options)
     return fail(Code::kFailedPrecondition, cat("attach: ", *error));
   }
   return socket;
+}
+
+Status make_input_fifo(const std::string& path) {
+  if (::mkfifo(path.c_str(), 0600) == 0) return {};
+  return fail_errno(errno, cat("make fifo ", quoted(path)));
 }
 
 }  // namespace dhow::engine

@@ -19,6 +19,9 @@ Result<Fd> connect_attach(const std::string& socket, const AttachOptions& option
 std::string io_uri(const std::string& socket, const TextMap& query);
 // The same for the shims of others, which start our `program` to keep the streams.
 std::string logger_uri(const std::string& program, const std::string& uri);
+// By which such a process gets its input, when it has a terminal: of other processes these shims
+// take none beside a logger.
+Status make_input_fifo(const std::string& path);
 
 // Where the driver json-file writes.
 std::string log_path(const EngineOptions& options, const std::string& id);

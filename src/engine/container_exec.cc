@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
 #include "base/log.h"
 #include "base/strings.h"
 #include "engine/attach_socket.h"
@@ -83,6 +85,8 @@ void ContainersImpl::watch_exec(const ContainerPtr& container, const std::shared
         }
         workers_.post([this, container, exec, quiet] {
           std::ignore = tasks_->remove(key(container->id), exec->id);
+          // Of most there is none.
+          std::ignore = ::unlink((exec_socket(*container, *exec) + ".stdin").c_str());
           if (quiet) return;
           publish(*container->record(), "exec_die",
                   {{"execID", exec->id}, {"exitCode", cat(exec->exit_code.value_or(0))}});
@@ -98,6 +102,10 @@ void ContainersImpl::watch_exec(const ContainerPtr& container, const std::shared
                            });
         });
       });
+}
+
+std::string ContainersImpl::exec_socket(const Container& container, const Exec& exec) const {
+  return cat(tasks_->bundle(key(container.id)), "/", exec.id, ".io.sock");
 }
 
 Result<task::ExecOptions> ContainersImpl::exec_request(const ContainerRecord& record,
@@ -127,12 +135,19 @@ Result<task::ExecOptions> ContainersImpl::exec_request(const ContainerRecord& re
   wanted.streams.out = io_uri(socket, query);
   TRY_ASSIGN(task::Runtime runtime, runtime_of(record.config.host.runtime));
   if (runtime.shim.empty()) return wanted;
+  if (config.attach_stdin && !config.tty) {
+    return fail(
+        Code::kUnimplemented,
+        cat("AttachStdin: without a terminal no input comes through the shim ", runtime.shim));
+  }
   if (config.attach_stdin) {
-    return fail(Code::kUnimplemented,
-                cat("AttachStdin: input does not come through the shim ", runtime.shim));
+    wanted.streams.in = socket + ".stdin";
+    TRY(make_input_fifo(wanted.streams.in));
+    query["stdin-fifo"] = wanted.streams.in;
   }
   // Whoever keeps the streams is started with the process, and reads nothing before we are there.
   query["await"] = "1";
+  if (config.tty) query["terminal"] = "1";
   wanted.streams.out = logger_uri(shim_, io_uri(socket, query));
   return wanted;
 }
@@ -142,7 +157,7 @@ Result<Fd> ContainersImpl::run_exec(const ContainerPtr& container,
                                     const ExecStartOptions& options, bool quiet) {
   RecordPtr record = container->record();
   const ExecConfig& config = exec->config;
-  std::string socket = cat(tasks_->bundle(key(container->id)), "/", exec->id, ".io.sock");
+  std::string socket = exec_socket(*container, *exec);
   TRY_ASSIGN(task::ExecOptions wanted, exec_request(*record, *exec, options, socket));
   bool attaches_late = wanted.streams.out.starts_with("binary:");
   TRY(tasks_->exec(key(container->id), wanted));

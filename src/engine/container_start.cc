@@ -208,18 +208,23 @@ Status ContainersImpl::create_task(Container& container, const ContainerRecord& 
   create.streams.terminal = record.config.config.tty;
   TRY_ASSIGN(create.streams.out, stream_uri(record));
   if (!create.runtime.shim.empty()) {
+    if (record.config.config.open_stdin && record.config.config.tty) {
+      create.streams.in = tasks_->bundle(key(container.id)) + "/io.stdin";
+      create.streams.out += "&stdin-fifo=" + percent_encoded(create.streams.in);
+    }
+    if (create.streams.terminal) create.streams.out += "&terminal=1";
     create.streams.out = logger_uri(shim_, create.streams.out);
   }
   // It is given up when the container's init is in it: from then on it lives as long as that.
   Fd space;
   Status filled;
-  if (needs_host_mounts(record)) {
-    TRY(fill_task(record, create, space));
-  } else {
-    create.complete = [&](task::CreateOptions& full) {
-      return filled = fill_task(record, full, space);
-    };
-  }
+  bool is_filled = needs_host_mounts(record);
+  if (is_filled) TRY(fill_task(record, create, space));
+  create.complete = [&](task::CreateOptions& full) -> Status {
+    if (!full.streams.in.empty()) TRY(make_input_fifo(full.streams.in));
+    if (is_filled) return {};
+    return filled = fill_task(record, full, space);
+  };
   auto created = tasks_->create(key(container.id), create);
   // What the engine could not do is no fault of the runtime.
   TRY(std::move(filled));

@@ -418,7 +418,8 @@ class ContainersImpl {
   Result<std::shared_ptr<Exec>> find_exec(std::string_view id) const;
   Result<std::shared_ptr<Exec>> add_exec(Container& container, const ExecConfig& config);
   void watch_exec(const ContainerPtr& container, const std::shared_ptr<Exec>& exec, bool quiet);
-  // `socket`: where who attaches to it connects.
+  // Where who attaches to it connects.
+  std::string exec_socket(const Container& container, const Exec& exec) const;
   Result<task::ExecOptions> exec_request(const ContainerRecord& record, const Exec& exec,
                                          const ExecStartOptions& options,
                                          const std::string& socket) const;

@@ -23,7 +23,8 @@ namespace {
 constexpr std::size_t kMaxWaiting = std::size_t{1} << 20;
 constexpr std::size_t kMaxGreeting = 4096;
 // Parameters of the URI that are ours; the others are the log driver's.
-constexpr std::string_view kOwnParameters[] = {"driver", "stdin", "stdin-once", "await"};
+constexpr std::string_view kOwnParameters[] = {"driver",     "stdin",    "stdin-once",
+                                               "stdin-fifo", "terminal", "await"};
 
 logging::DriverOptions driver_options(const Uri& uri) {
   logging::DriverOptions options;

@@ -99,10 +99,22 @@ Result<std::unique_ptr<ProcessIo>> ProcessIo::open(Loop& loop, const IoRequest& 
 
 Result<std::unique_ptr<ProcessIo>> ProcessIo::keep(Loop& loop, const Uri& uri, Fd out, Fd err) {
   std::unique_ptr<ProcessIo> io(new ProcessIo(loop, {}));
+  io->request_.terminal = uri.value("terminal") == "1";
+  // A terminal has one output, and the writing end of the other one stays open in containerd's
+  // shim until it happens to collect its garbage.
+  if (io->request_.terminal) err.reset();
   TRY(io->open_hub(uri));
   io->told_ = true;  // of the process itself this one knows nothing
   for (Fd& end : io->child_) end.reset();
   io->sources_.clear();
+  std::string fifo(uri.value("stdin-fifo"));
+  if (!fifo.empty()) {
+    // Both ends: the process's side may open it later.
+    TRY_ASSIGN(Fd fd, open_at(kCwd, fifo, O_RDWR | O_NONBLOCK));
+    io->input_ = std::make_unique<Outflow>(loop, std::move(fd), [raw = io.get()] {
+      if (raw->hub_ != nullptr) raw->hub_->input_has_room();
+    });
+  }
   if (uri.value("await") == "1") {
     io->awaited_ = {std::move(out), std::move(err)};
     return io;

@@ -114,10 +114,35 @@ TEST_F(DaemonForeignShimTest, ExecsGiveOutputAndExitCode) {
   SpawnOutput refused = docker({"exec", "-i", "one", "cat"});
   EXPECT_EQ(refused.exit_code, 126);
   EXPECT_THAT(refused.output,
-              HasSubstr("AttachStdin: input does not come through the shim io.containerd.runc.v2"));
+              HasSubstr("AttachStdin: without a terminal no input comes through the shim "
+                        "io.containerd.runc.v2"));
   EXPECT_EQ(docker({"exec", "-u", "nobody-of-that-name", "one", "true"}).exit_code, 126);
   EXPECT_EQ(docker({"exec", "one", "/nothing"}).exit_code, 127);
   docker_output({"rm", "-f", "one"});
+}
+
+TEST_F(DaemonForeignShimTest, TerminalsTakeInput) {
+  if (::access("/usr/bin/containerd-shim-runc-v2", X_OK) != 0) GTEST_SKIP() << "no other shim";
+  SpawnOutput started = run({"-dit", "--name", "one", "--runtime", "io.containerd.runc.v2", "--env",
+                             "PS1=", "busybox", "sh"});
+  ASSERT_EQ(started.exit_code, 0) << started.error_text;
+  constexpr std::string_view kTyped = "echo $((40+2)); exit 3\n";
+  auto raw = [kTyped](std::string_view target, std::string_view body) {
+    return cat("POST ", target, " HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n",
+               body.empty() ? "" : "Content-Type: application/json\r\n",
+               "Content-Length: ", body.size(), "\r\n\r\n", body, kTyped);
+  };
+  std::string id = docker_output({"inspect", "-f", "{{.Id}}", "one"});
+  std::string made = http(
+      cat("POST /containers/", id, "/exec HTTP/1.1\r\nHost: d\r\n",
+          "Connection: close\r\nContent-Type: application/json\r\n", "Content-Length: 79\r\n\r\n",
+          R"({"AttachStdin":true,"AttachStdout":true,"Tty":true,"Env":["PS1="],"Cmd":["sh"]})"));
+  std::string exec = made.substr(made.find("\"Id\":\"") + 6, 64);
+  EXPECT_THAT(http(raw(cat("/exec/", exec, "/start"), R"({"Detach":false,"Tty":true})")),
+              HasSubstr("\n42\r\n"));
+  EXPECT_THAT(http(raw("/containers/one/attach?stream=1&stdin=1&stdout=1", "")),
+              HasSubstr("\n42\r\n"));
+  EXPECT_EQ(docker_output({"wait", "one"}), "3");
 }
 
 INSTANTIATE_TEST_SUITE_P(Stock, DaemonRuntimesTest, ::testing::Values("runc", "crun"),
