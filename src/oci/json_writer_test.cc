@@ -4,6 +4,8 @@
 #include <limits>
 
 #include "oci/json.h"
+#include "oci/json_copy.h"
+#include "oci/json_value.h"
 
 namespace dhow::oci {
 namespace {
@@ -86,6 +88,19 @@ TEST(JsonQuoted, ReplacesEachBadByte) {
   for (const char* bad : {"\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80"}) {
     EXPECT_EQ(json_quoted(bad), std::string("\"") + kMark + kMark + kMark + kMark + "\"");
   }
+}
+
+TEST(JsonCopy, IsWhatWasRead) {
+  constexpr std::string_view kText =
+      R"({"b":[1,-2,1.5,1e+300,18446744073709551615,"\"é",null,true,{}],"a":{"c":[]}})";
+  auto document = JsonDocument::parse(kText);
+  ASSERT_TRUE(document.has_value()) << document.error().message();
+  EXPECT_EQ(value_json(document->root()), kText);
+  JsonWriter out;
+  out.begin_array();
+  copy_value(out, document->root().find("a"));
+  out.end_array();
+  EXPECT_EQ(out.text(), R"([{"c":[]}])");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "oci/config_codec.h"
 #include "oci/json.h"
+#include "oci/json_copy.h"
 #include "oci/json_reader.h"
 #include "sys/file_io.h"
 
@@ -87,40 +88,6 @@ void decode(const JsonReader& in, Names& out) {
   }
 }
 
-void write_value(oci::JsonWriter& out, oci::JsonValue value) {
-  switch (value.kind()) {
-    case JsonKind::kNull:
-      out.null();
-      return;
-    case JsonKind::kBoolean:
-      out.boolean(*value.as_boolean());
-      return;
-    case JsonKind::kNumber:
-      if (auto number = value.as_uint64()) {
-        out.number_unsigned(*number);
-      } else {
-        out.number(value.as_int64().value_or(0));
-      }
-      return;
-    case JsonKind::kString:
-      out.string(*value.as_string());
-      return;
-    case JsonKind::kArray:
-      out.begin_array();
-      for (std::size_t i = 0; i < value.size(); ++i) write_value(out, value.item(i));
-      out.end_array();
-      return;
-    case JsonKind::kObject:
-      out.begin_object();
-      for (std::size_t i = 0; i < value.size(); ++i) {
-        out.key(value.member(i).name);
-        write_value(out, value.member(i).value);
-      }
-      out.end_object();
-      return;
-  }
-}
-
 // The profile with a list of names in each rule.
 std::string with_names(oci::JsonValue root, const Names& names) {
   oci::JsonWriter out;
@@ -129,7 +96,7 @@ std::string with_names(oci::JsonValue root, const Names& names) {
     oci::JsonMember member = root.member(i);
     out.key(member.name);
     if (member.name != "syscalls" || member.value.kind() != JsonKind::kArray) {
-      write_value(out, member.value);
+      oci::copy_value(out, member.value);
       continue;
     }
     out.begin_array();
@@ -141,7 +108,7 @@ std::string with_names(oci::JsonValue root, const Names& names) {
       for (std::string_view part : {"action", "errnoRet", "args"}) {
         if (call.find(part).is_null()) continue;
         out.key(part);
-        write_value(out, call.find(part));
+        oci::copy_value(out, call.find(part));
       }
       out.end_object();
     }

@@ -13,9 +13,9 @@
 
 #include "base/log.h"
 #include "base/strings.h"
-#include "network/cni/json_text.h"
 #include "oci/base64.h"
 #include "oci/json.h"
+#include "oci/json_copy.h"
 #include "oci/json_reader.h"
 #include "sys/file_io.h"
 
@@ -65,11 +65,11 @@ void decode(const oci::JsonReader& in, CachedAttachment& out) {
   if (capabilities.present() && !capabilities.expect(oci::JsonKind::kObject)) return;
   for (std::size_t i = 0; i < capabilities.value().size(); ++i) {
     oci::JsonMember member = capabilities.value().member(i);
-    out.capabilities[std::string(member.name)] = value_text(member.value);
+    out.capabilities[std::string(member.name)] = oci::value_json(member.value);
   }
   oci::JsonReader result = in.member("result");
   if (result.present() && result.expect(oci::JsonKind::kObject)) {
-    out.result = value_text(result.value());
+    out.result = oci::value_json(result.value());
   }
 }
 

@@ -9,8 +9,8 @@
 #include <optional>
 
 #include "base/strings.h"
-#include "network/cni/json_text.h"
 #include "oci/json.h"
+#include "oci/json_copy.h"
 #include "oci/json_reader.h"
 #include "sys/fd.h"
 #include "sys/file_io.h"
@@ -95,7 +95,7 @@ void decode(const JsonReader& in, PluginConfig& out) {
   for (const auto& [name, is_there] : capabilities) {
     if (is_there) out.capabilities.insert(name);
   }
-  out.text = value_text(in.value());
+  out.text = oci::value_json(in.value());
 }
 
 namespace {
@@ -247,14 +247,14 @@ std::string plugin_input(const NetworkConfig& network, const PluginConfig& plugi
   std::string runtime = runtime_config(plugin, input.capabilities);
   JsonWriter out;
   out.begin_object();
-  // It was made by value_text().
+  // It was made by value_json().
   auto document = oci::JsonDocument::parse(plugin.text);
   for (std::size_t i = 0; document && i < document->root().size(); ++i) {
     oci::JsonMember member = document->root().member(i);
     if (std::ranges::find(kOurs, member.name) != kOurs.end()) continue;
     if (member.name == "runtimeConfig" && !runtime.empty()) continue;
     out.key(member.name);
-    write_value(out, member.value);
+    oci::copy_value(out, member.value);
   }
   out.member("cniVersion", network.version.text()).member("name", network.name);
   if (!runtime.empty()) out.key("runtimeConfig").raw(runtime);

@@ -8,8 +8,8 @@
 
 #include "base/log.h"
 #include "base/strings.h"
-#include "network/cni/json_text.h"
 #include "oci/json.h"
+#include "oci/json_copy.h"
 #include "sys/fd.h"
 
 namespace dhow::cni {
@@ -72,7 +72,7 @@ Result<std::string> next_result(const std::string& output, const Version& versio
   TRY_ASSIGN(AddResult result, parse_result(output, version));
   TRY_ASSIGN(oci::JsonDocument document, oci::JsonDocument::parse(output));
   if (document.root().find("cniVersion").as_string() == version.text()) {
-    return value_text(document.root());
+    return oci::value_json(document.root());
   }
   return result_text(result, version);
 }

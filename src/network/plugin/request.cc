@@ -5,7 +5,7 @@
 
 #include "base/strings.h"
 #include "network/cni/config.h"
-#include "network/cni/json_text.h"
+#include "oci/json_copy.h"
 #include "oci/json_reader.h"
 
 namespace dhow::cni {

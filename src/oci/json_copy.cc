@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "network/cni/json_text.h"
+#include "oci/json_copy.h"
 
 #include <algorithm>
 #include <charconv>
 #include <limits>
 
-namespace dhow::cni {
+namespace dhow::oci {
 namespace {
 
-using oci::JsonKind;
-using oci::JsonValue;
-using oci::JsonWriter;
-
-void write_number(JsonWriter& out, JsonValue value) {
+void copy_number(JsonWriter& out, JsonValue value) {
   if (auto number = value.as_int64()) {
     out.number(*number);
   } else if (auto big = value.as_uint64()) {
@@ -31,7 +27,7 @@ void write_number(JsonWriter& out, JsonValue value) {
 }  // namespace
 
 // Values are at most 128 levels deep (JsonDocument).
-void write_value(JsonWriter& out, JsonValue value) {
+void copy_value(JsonWriter& out, JsonValue value) {
   switch (value.kind()) {
     case JsonKind::kNull:
       out.null();
@@ -40,31 +36,31 @@ void write_value(JsonWriter& out, JsonValue value) {
       out.boolean(value.as_boolean().value_or(false));
       return;
     case JsonKind::kNumber:
-      return write_number(out, value);
+      return copy_number(out, value);
     case JsonKind::kString:
       out.string(value.as_string().value_or(""));
       return;
     case JsonKind::kArray:
       out.begin_array();
-      for (std::size_t i = 0; i < value.size(); ++i) write_value(out, value.item(i));
+      for (std::size_t i = 0; i < value.size(); ++i) copy_value(out, value.item(i));
       out.end_array();
       return;
     case JsonKind::kObject:
       out.begin_object();
       for (std::size_t i = 0; i < value.size(); ++i) {
-        oci::JsonMember member = value.member(i);
+        JsonMember member = value.member(i);
         out.key(member.name);
-        write_value(out, member.value);
+        copy_value(out, member.value);
       }
       out.end_object();
       return;
   }
 }
 
-std::string value_text(JsonValue value) {
+std::string value_json(JsonValue value) {
   JsonWriter out;
-  write_value(out, value);
+  copy_value(out, value);
   return out.text();
 }
 
-}  // namespace dhow::cni
+}  // namespace dhow::oci
