@@ -117,8 +117,7 @@ bool ContainersImpl::wait_end(Container& container, std::optional<std::int64_t> 
 
 Result<bool> ContainersImpl::stop_container(const ContainerPtr& container,
                                             const StopOptions& options) {
-  RecordPtr record = container->record();
-  const ContainerConfig& config = record->config.config;
+  RecordPtr record;
   {
     std::unique_lock operation(container->operation);
     record = container->record();
@@ -137,6 +136,7 @@ Result<bool> ContainersImpl::stop_container(const ContainerPtr& container,
     std::lock_guard lock(container->mutex);
     container->stopping = true;
   }
+  const ContainerConfig& config = record->config.config;
   std::string text = !options.signal.empty()       ? options.signal
                      : !config.stop_signal.empty() ? config.stop_signal
                                                    : "SIGTERM";

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Crash-only: dhowd is killed at random moments under load, over and over; after each start it
 // knows the truth, and nothing is lost or left behind.
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -86,13 +88,22 @@ class CrashTest : public ::testing::Test {
     return std::chrono::microseconds(random_() % (milliseconds * 1000));
   }
 
+  // One that has ended by itself was not there to be killed.
+  void expect_killed(int status) {
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        << "dhowd had ended by itself: wait status " << status;
+  }
+
+  void kill() {
+    gate_.close();
+    expect_killed(daemon_->kill());
+  }
+
   void kill_after_calls(std::uint64_t most) {
-    if (kill_after_syscalls(daemon_->pid(), random_() % most, [this] { gate_.close(); })) {
-      daemon_->forget();
-    } else {
-      gate_.close();
-      daemon_->kill();
-    }
+    auto ended = kill_after_syscalls(daemon_->pid(), random_() % most, [this] { gate_.close(); });
+    if (!ended) return kill();
+    daemon_->forget();
+    expect_killed(*ended);
   }
 
   // While the users are at it; the gate is closed before its end comes. What kills it is chosen so
@@ -102,15 +113,13 @@ class CrashTest : public ::testing::Test {
     std::uint64_t way = random_() % 4;
     if (way == 0) {
       std::this_thread::sleep_for(moment(300));
-      gate_.close();
-      return daemon_->kill();
+      return kill();
     }
     std::this_thread::sleep_for(moment(60));
     gate_.await_sent(std::chrono::milliseconds(200));
     if (way == 1) return kill_after_calls(3000);
     std::this_thread::sleep_for(moment(30));
-    gate_.close();
-    daemon_->kill();
+    kill();
   }
 
   void kill_while_it_starts() {
@@ -118,7 +127,7 @@ class CrashTest : public ::testing::Test {
     ASSERT_TRUE(spawned.has_value()) << spawned.error().message();
     if (random_() % 2 == 0) return kill_after_calls(2500);
     std::this_thread::sleep_for(moment(40));
-    daemon_->kill();
+    kill();
   }
 
   void start_and_compare() {
@@ -145,6 +154,7 @@ TEST_F(CrashTest, KillsAtAnyMomentLoseAndLeaveNothing) {
     SCOPED_TRACE(cat("kill ", done, ", DHOW_CRASH_SEED=", seed_));
     kill_under_load();
     ++done;
+    ASSERT_FALSE(HasFailure());
     gate_.await_all();
     while (random_() % 4 == 0) {
       ASSERT_NO_FATAL_FAILURE(kill_while_it_starts());

@@ -69,9 +69,9 @@ Status Daemon::start() {
   return fail(Code::kUnavailable, cat("dhowd did not start: ", log_end()));
 }
 
-void Daemon::kill() {
+int Daemon::kill() {
   ::kill(pid_, SIGKILL);
-  std::ignore = wait_for(std::exchange(pid_, 0));
+  return wait_for(std::exchange(pid_, 0)).value_or(0);
 }
 
 int Daemon::stop() {

@@ -27,7 +27,8 @@ class Daemon {
   bool await_ready();
   Status start();
   // Kills it, if it was not killed yet, and waits for its end.
-  void kill();
+  // waitpid's status.
+  int kill();
   // Asks it to end. Its exit code.
   int stop();
   // Waited for by somebody else.

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -43,8 +44,9 @@ int held_back(int status) {
 
 }  // namespace
 
-bool kill_after_syscalls(pid_t child, std::uint64_t count, const std::function<void()>& before) {
-  if (!seize_all(child)) return false;
+std::optional<int> kill_after_syscalls(pid_t child, std::uint64_t count,
+                                       const std::function<void()>& before) {
+  if (!seize_all(child)) return std::nullopt;
   std::once_flag once;
   auto end = [&] {
     std::call_once(once, [&] {
@@ -63,9 +65,16 @@ bool kill_after_syscalls(pid_t child, std::uint64_t count, const std::function<v
   while (true) {
     int status = 0;
     pid_t thread = ::waitpid(-1, &status, __WALL | __WNOTHREAD);
-    if (thread < 0) return true;
+    if (thread < 0) {
+      std::call_once(once, before);
+      return 0;
+    }
     if (!WIFSTOPPED(status)) {
-      if (thread == child) return true;
+      if (thread == child) {
+        // It may have ended by itself.
+        std::call_once(once, before);
+        return status;
+      }
       continue;
     }
     if (WSTOPSIG(status) == (SIGTRAP | 0x80) && count-- == 0) end();
