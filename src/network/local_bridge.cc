@@ -124,6 +124,7 @@ Status LocalNetworks::rechoose(Links& links, NetworkRecord& record) {
     if (other.id != record.id && other.v4) others.push_back(other.v4->subnet);
   }
   std::vector<SubnetPool> pools = options_.pools.empty() ? default_pools() : options_.pools;
+  if (record.is_default()) pools = pools_of_default();
   TRY_ASSIGN(record.v4->subnet, choose_subnet(pools, others));
   record.v4->gateway = record.v4->subnet.base.next();
   TRY(database_.write([&](metadata::Transaction& transaction) {

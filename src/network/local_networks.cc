@@ -31,17 +31,6 @@ NetworkRecord builtin(std::string_view name, std::string_view driver) {
   return record;
 }
 
-// 172.17.0.0/16, or else one of as many addresses.
-std::vector<SubnetPool> pools_of_default() {
-  std::vector<SubnetPool> pools;
-  for (auto [base, bits] : {std::pair("172.17.0.0/16", 16), std::pair("172.18.0.0/15", 16),
-                            std::pair("172.20.0.0/14", 16), std::pair("172.24.0.0/13", 16),
-                            std::pair("192.168.0.0/16", 20)}) {
-    pools.push_back({*parse_subnet4(base), bits});
-  }
-  return pools;
-}
-
 template <typename Net>
 BasicAddressPool<Net> pool_of(const Addressing<Net>& addressing) {
   BasicAddressPool<Net> pool(addressing.subnet, addressing.range.value_or(addressing.subnet));

@@ -260,6 +260,8 @@ class LocalNetworks {
 
 // Docker's pools, in subnets of 254 addresses: more than three thousand of them.
 std::vector<SubnetPool> default_pools();
+// Of the default network: 172.17.0.0/16, or else one of as many addresses.
+std::vector<SubnetPool> pools_of_default();
 // As moby: a /48 of unique local addresses (RFC 4193) that is the host's own, in subnets of 64
 // bits.
 std::vector<SubnetPool6> default_pools6(std::string_view host_id);

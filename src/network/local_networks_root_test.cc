@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Networks on the kernel that is there, in a network namespace of each test's own.
+#include <cstdlib>
+
 #include "network/testing/networks_fixture.h"
 
 namespace dhow::network {
@@ -14,6 +16,17 @@ TEST_F(LocalNetworksTest, NothingIsMadeBeforeItIsNeeded) {
   make("mine");
   EXPECT_FALSE(has_link("dhow0"));
   EXPECT_THAT(networks_->list(), SizeIs(4));
+}
+
+// To one of as many addresses, and not of as many as other networks have.
+TEST_F(LocalNetworksTest, TheDefaultNetworkMovesOutOfTheWayOfARoute) {
+  ASSERT_EQ(std::system("ip link add taken type veth peer name other && "
+                        "ip address add 172.17.0.9/16 dev taken && ip link set taken up"),
+            0);
+  EXPECT_EQ(address(attach("one")), "172.18.0.2");
+  auto network = networks_->find("bridge");
+  ASSERT_TRUE(network.has_value() && network->v4);
+  EXPECT_EQ(network->v4->subnet.text(), "172.18.0.0/16");
 }
 
 TEST_F(LocalNetworksTest, ContainersReachOneAnotherAndTheHost) {

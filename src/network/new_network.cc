@@ -214,6 +214,16 @@ std::vector<SubnetPool> default_pools() {
   return pools;
 }
 
+std::vector<SubnetPool> pools_of_default() {
+  std::vector<SubnetPool> pools;
+  for (auto [base, bits] : {std::pair("172.17.0.0/16", 16), std::pair("172.18.0.0/15", 16),
+                            std::pair("172.20.0.0/14", 16), std::pair("172.24.0.0/13", 16),
+                            std::pair("192.168.0.0/16", 20)}) {
+    pools.push_back({*parse_subnet4(base), bits});
+  }
+  return pools;
+}
+
 Result<Subnet4> LocalNetworks::choose_subnet(const std::vector<SubnetPool>& pools,
                                              const std::vector<Subnet4>& others) const {
   TRY_ASSIGN(Links links, Links::open());
