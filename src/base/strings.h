@@ -57,6 +57,8 @@ inline std::string quoted(std::string& text) { return quoted(std::string_view(te
 std::string hex_text(std::string_view bytes);
 // With the letters A to Z in lower case; no locale.
 std::string lower_text(std::string_view text);
+// With the letters a to z in upper case; no locale.
+std::string upper_text(std::string_view text);
 
 // The parts between separators; "" gives one empty part. Views into `text`: a string that would be
 // gone before they are read isn't taken.

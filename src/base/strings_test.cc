@@ -41,6 +41,7 @@ TEST(HexText, HasTwoDigitsAByte) {
 
 TEST(LowerText, ChangesLettersOfAsciiAlone) {
   EXPECT_EQ(lower_text("Az09@[`{\xc3\x84"), "az09@[`{\xc3\x84");
+  EXPECT_EQ(upper_text("Az09@[`{\xc3\xa4"), "AZ09@[`{\xc3\xa4");
 }
 
 TEST(Split, KeepsEmptyParts) {

@@ -39,13 +39,6 @@ std::vector<ExposedPort> sorted_ports(const ContainerConfig& config) {
   return ports;
 }
 
-std::string upper_text(std::string text) {
-  for (char& c : text) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
-  return text;
-}
-
 }  // namespace
 
 Result<Link> parse_link(std::string_view text) {
@@ -63,7 +56,7 @@ Result<Link> parse_link(std::string_view text) {
 
 std::vector<std::string> link_environment(std::string_view parent, std::string_view alias,
                                           std::string_view address, const ContainerConfig& child) {
-  std::string prefix = upper_text(std::string(alias));
+  std::string prefix = upper_text(alias);
   std::ranges::replace(prefix, '-', '_');
   std::vector<std::string> variables;
   auto url = [&](const ExposedPort& port) {

@@ -34,10 +34,7 @@ std::optional<int> parse_signal(std::string_view text) {
   if (auto number = parse_number<int>(text)) {
     return *number > 0 && *number <= kLastSignal ? number : std::nullopt;
   }
-  std::string name(text);
-  for (char& c : name) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
+  std::string name = upper_text(text);
   std::string_view plain = name;
   if (plain.starts_with("SIG")) plain.remove_prefix(3);
   if (plain == "IOT") plain = "ABRT";

@@ -212,9 +212,7 @@ const std::map<std::string, Applier>& changes_by_name() {
 Status apply_line(std::string_view line, ImageConfig& config) {
   std::size_t blank = std::min(line.find_first_of(" \t"), line.size());
   Instruction in;
-  for (char c : lower_text(line.substr(0, blank))) {
-    in.name += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  }
+  in.name = upper_text(line.substr(0, blank));
   in.rest = trim(line.substr(blank));
   auto change = changes_by_name().find(in.name);
   if (change == changes_by_name().end()) {

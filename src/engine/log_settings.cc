@@ -172,10 +172,9 @@ std::string attributes_json(const TextMap& attributes) {
 // As docker makes a journal field of a label: capitals, underscores, and none in front.
 std::string field_name(std::string_view label) {
   std::string name;
-  for (char c : label) {
-    char upper = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-    bool plain = (upper >= 'A' && upper <= 'Z') || (upper >= '0' && upper <= '9');
-    if (plain || !name.empty()) name += plain ? upper : '_';
+  for (char c : upper_text(label)) {
+    bool plain = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (plain || !name.empty()) name += plain ? c : '_';
   }
   return name.substr(0, 64);
 }

@@ -203,13 +203,6 @@ Result<Value> call_join(const Values& values) {
   return text;
 }
 
-std::string upper_text(std::string text) {
-  for (char& c : text) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
-  return text;
-}
-
 Result<Value> call_lower(const Values& values) { return lower_text(text_of(values[0])); }
 Result<Value> call_upper(const Values& values) { return upper_text(text_of(values[0])); }
 

@@ -99,10 +99,7 @@ const std::vector<std::string>& all_capabilities() {
 }
 
 std::string capability_name(std::string_view text) {
-  std::string name(text);
-  for (char& c : name) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
+  std::string name = upper_text(text);
   return name == kAll || name.starts_with("CAP_") ? name : cat("CAP_", name);
 }
 

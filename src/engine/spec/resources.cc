@@ -157,14 +157,6 @@ constexpr std::string_view kRlimits[] = {"core",    "cpu",      "data",   "fsize
                                          "memlock", "msgqueue", "nice",   "nofile",     "nproc",
                                          "rss",     "rtprio",   "rttime", "sigpending", "stack"};
 
-std::string upper_text(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
-  return result;
-}
-
 template <typename Value>
 void replace_if_set(Value& value, const Value& change) {
   if (change != Value()) value = change;

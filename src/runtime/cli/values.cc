@@ -63,14 +63,6 @@ constexpr Unit kDurationUnits[] = {
     {"ms", 1'000'000}, {"s", 1'000'000'000}, {"m", 60'000'000'000}, {"h", 3'600'000'000'000},
 };
 
-std::string upper(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
-  return result;
-}
-
 // SIGRTMIN as programs see it: glibc keeps the first two real-time signals for itself.
 constexpr int kRealTimeMin = 34;
 constexpr int kRealTimeMax = 64;
@@ -123,7 +115,7 @@ std::optional<std::int64_t> parse_duration(std::string_view text) {
 std::optional<std::int64_t> parse_size(std::string_view text) {
   std::size_t size = std::min(text.find_first_not_of("0123456789."), text.size());
   std::string_view digits = text.substr(0, size);
-  std::string suffix = upper(text.substr(size));
+  std::string suffix = upper_text(text.substr(size));
   std::string_view unit = suffix;
   if (unit.starts_with(' ')) unit.remove_prefix(1);
   std::int64_t factor = 1;
@@ -142,7 +134,7 @@ std::optional<std::int64_t> parse_size(std::string_view text) {
 Result<int> parse_signal(std::string_view text) {
   if (text.empty()) return SIGTERM;
   if (std::optional<int> number = parse_number<int>(text)) return *number;
-  std::string name = upper(text);
+  std::string name = upper_text(text);
   std::string_view bare = name;
   if (bare.starts_with("SIG")) bare.remove_prefix(3);
   for (const SignalName& signal : kSignals) {
