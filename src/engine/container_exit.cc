@@ -16,6 +16,11 @@ constexpr std::int64_t kFirstPause = 100'000'000;
 constexpr std::int64_t kLongestPause = 60'000'000'000;
 constexpr std::int64_t kLongEnough = 10'000'000'000;
 
+// Nanoseconds from its start to its end.
+std::int64_t run_time(const ContainerState& state) {
+  return state.started == 0 ? 0 : std::max<std::int64_t>(state.finished - state.started, 0);
+}
+
 }  // namespace
 
 void ContainersImpl::notify_waiters(Container& container, bool ended, bool gone) {
@@ -56,8 +61,7 @@ void ContainersImpl::handle_exit(const ContainerPtr& container, std::uint64_t ru
     std::lock_guard lock(container->mutex);
     oom = container->oom_seen;
   }
-  std::int64_t at = rpc::nanoseconds(last.at);
-  settle_exit(container, {static_cast<int>(last.status), at > 0 ? at : metadata::now(), oom});
+  settle_exit(container, ending_of(last, oom));
 }
 
 void ContainersImpl::release_held(const ContainerRecord& record) {
@@ -69,8 +73,19 @@ void ContainersImpl::release_held(const ContainerRecord& record) {
 void ContainersImpl::drop_task(Container& container) {
   auto removed = tasks_->remove(key(container.id));
   if (removed || removed.error().code() == Code::kNotFound) return;
+  cleanup_or_warn(container);
+}
+
+void ContainersImpl::cleanup_or_warn(const Container& container) {
   if (auto cleaned = tasks_->cleanup(key(container.id)); !cleaned) {
     log::warning(cat("container ", container.id, ": clean up: ", cleaned.error().message()));
+  }
+}
+
+void ContainersImpl::commit_or_warn(Container& container, ContainerRecord record,
+                                    std::vector<Event> events) {
+  if (auto written = commit_record(container, std::move(record), std::move(events)); !written) {
+    log::warning(cat("container ", container.id, ": ", written.error().message()));
   }
 }
 
@@ -79,12 +94,8 @@ void ContainersImpl::abandon_task(Container& container) {
   // engine would take for the container's own.
   ContainerRecord record = *container.record();
   record.progress.has_task = false;
-  if (auto written = commit_record(container, std::move(record), {}); !written) {
-    log::warning(cat("container ", container.id, ": ", written.error().message()));
-  }
-  if (auto cleaned = tasks_->cleanup(key(container.id)); !cleaned) {
-    log::warning(cat("container ", container.id, ": clean up: ", cleaned.error().message()));
-  }
+  commit_or_warn(container, std::move(record), {});
+  cleanup_or_warn(container);
 }
 
 bool ContainersImpl::wants_restart(const Container& container, const ContainerRecord& record,
@@ -97,12 +108,17 @@ bool ContainersImpl::wants_restart(const Container& container, const ContainerRe
           record.progress.restart_count < policy.maximum_retry_count);
 }
 
-std::vector<Event> ContainersImpl::end_events(const ContainerRecord& record,
-                                              std::int64_t ran) const {
+ContainersImpl::Ending ContainersImpl::ending_of(const task::Exit& exit, bool oom) {
+  std::int64_t at = rpc::nanoseconds(exit.at);
+  return {static_cast<int>(exit.status), at > 0 ? at : metadata::now(), oom};
+}
+
+std::vector<Event> ContainersImpl::end_events(const ContainerRecord& record) const {
   std::vector<Event> events;
-  events.push_back(make_event(record, "die",
-                              {{"exitCode", cat(record.progress.state.exit_code)},
-                               {"execDuration", cat(ran / 1'000'000'000)}}));
+  events.push_back(
+      make_event(record, "die",
+                 {{"exitCode", cat(record.progress.state.exit_code)},
+                  {"execDuration", cat(run_time(record.progress.state) / 1'000'000'000)}}));
   std::ranges::move(volume_events(record, "unmount"), std::back_inserter(events));
   std::ranges::move(network_events(record, "disconnect"), std::back_inserter(events));
   return events;
@@ -111,7 +127,6 @@ std::vector<Event> ContainersImpl::end_events(const ContainerRecord& record,
 void ContainersImpl::settle_exit(const ContainerPtr& container, const Ending& ending) {
   ContainerRecord record = *container->record();
   ContainerState& state = record.progress.state;
-  std::int64_t ran = state.started != 0 ? std::max<std::int64_t>(ending.at - state.started, 0) : 0;
   record.progress.has_task = false;
   state.pid = 0;
   state.exit_code = ending.status;
@@ -127,7 +142,7 @@ void ContainersImpl::settle_exit(const ContainerPtr& container, const Ending& en
     container->stopping = false;
     container->io_ready = false;
     if (again) {
-      bool anew = container->backoff == 0 || ran >= kLongEnough;
+      bool anew = container->backoff == 0 || run_time(state) >= kLongEnough;
       container->backoff = anew ? kFirstPause : std::min(container->backoff * 2, kLongestPause);
     }
     for (auto& [id, exec] : container->execs) {
@@ -140,15 +155,13 @@ void ContainersImpl::settle_exit(const ContainerPtr& container, const Ending& en
   if (again) ++record.progress.restart_count;
   bool goes = record.config.host.auto_remove && !again && !kept;
   std::vector<Event> events;
-  if (ending.ran) events = end_events(record, ran);
+  if (ending.ran) events = end_events(record);
   if (goes) {
     auto gone = remove_ended(container, record, events);
     if (gone) return;
     log::warning(cat("container ", container->id, ": remove: ", gone.error().message()));
   }
-  if (auto written = commit_record(*container, std::move(record), std::move(events)); !written) {
-    log::warning(cat("container ", container->id, ": ", written.error().message()));
-  }
+  commit_or_warn(*container, std::move(record), std::move(events));
   // Only now: until the row has it, the exit status is the shim's to keep.
   release_held(*container->record());
   drop_task(*container);

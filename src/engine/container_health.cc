@@ -27,11 +27,6 @@ std::int64_t or_default(std::int64_t value, std::int64_t other) {
   return value > 0 ? value : other;
 }
 
-bool is_probed(const ContainerRecord& record) {
-  const auto& health = record.config.config.healthcheck;
-  return health && !health->test.empty() && health->test.front() != "NONE";
-}
-
 // How long until the next probe. In the start period they may come more often.
 std::int64_t pause_of(const ContainerRecord& record) {
   const HealthConfig& health = *record.config.config.healthcheck;
@@ -68,6 +63,11 @@ bool read_output(FdRef stream, Workers::Clock::time_point until, std::string& ou
 }
 
 }  // namespace
+
+bool is_probed(const ContainerRecord& record) {
+  const auto& health = record.config.config.healthcheck;
+  return health && !health->test.empty() && health->test.front() != "NONE";
+}
 
 void ContainersImpl::begin_health(const ContainerPtr& container) {
   RecordPtr record = container->record();
@@ -169,9 +169,7 @@ void ContainersImpl::settle_probe(const ContainerPtr& container, std::uint64_t r
         if (auto found = notes.find(kActionNote); found != notes.end()) action = found->second;
       }
     }
-    if (auto written = commit_record(*container, std::move(record), std::move(events)); !written) {
-      log::warning(cat("container ", container->id, ": ", written.error().message()));
-    }
+    commit_or_warn(*container, std::move(record), std::move(events));
   }
   plan_probe(container, run, pause_of(*container->record()));
   if (action == "kill") std::ignore = kill(container->id, "KILL");

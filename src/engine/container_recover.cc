@@ -84,9 +84,7 @@ void ContainersImpl::settle_recovered(const task::Recovered& recovered) {
       log::warning(cat("container ", record.id,
                        ": its shim has ended without it: taken as ended with ",
                        recovered.lost->status));
-      std::int64_t at = recovered.lost->at.seconds * 1'000'000'000 + recovered.lost->at.nanos;
-      settle_exit(container,
-                  {static_cast<int>(recovered.lost->status), at > 0 ? at : metadata::now()});
+      settle_exit(container, ending_of(*recovered.lost));
     }
     return;
   }
@@ -108,11 +106,7 @@ void ContainersImpl::settle_recovered(const task::Recovered& recovered) {
   if (!state.has_process()) {
     // Started, and the engine died before it was written down, and before anybody was told.
     events = start_events(record);
-    state.phase = Phase::kRunning;
-    state.started = metadata::now();
-    state.exit_code = 0;
-    state.oom_killed = false;
-    state.error.clear();
+    begin_run(record);
   }
   if (recovered.state) {
     state.pid = recovered.state->pid;
@@ -138,9 +132,8 @@ void ContainersImpl::settle_row(const ContainerPtr& container) {
     return;
   }
   if (record.progress.has_task) {
-    std::ignore = tasks_->cleanup(key(container->id));
-    record.progress.has_task = false;
-    std::ignore = commit_record(*container, record, {});
+    abandon_task(*container);
+    record = *container->record();
   }
   if (state.phase == Phase::kExited && record.config.host.auto_remove) {
     std::ignore = remove_locked(container, true);

@@ -111,8 +111,8 @@ Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes
       // It did not end in time when it was asked to.
       ContainerRecord ended = *record;
       ended.progress.state.exit_code = static_cast<int>(exit.status);
-      events = end_events(
-          ended, std::max<std::int64_t>(metadata::now() - ended.progress.state.started, 0));
+      ended.progress.state.finished = metadata::now();
+      events = end_events(ended);
     }
     release_held(*record);
   } else {

@@ -275,13 +275,24 @@ void ContainersImpl::failed_start(Container& container, const Error& error) {
   // One that never ran stays "created"; docker has it so too.
   if (state.phase != Phase::kCreated) state.phase = Phase::kExited;
   bool goes = record.config.host.auto_remove;
-  if (auto written = commit_record(container, std::move(record), {}); !written) {
-    log::warning(cat("container ", container.id, ": ", written.error().message()));
-  }
+  commit_or_warn(container, std::move(record), {});
   notify_waiters(container, true, false);
   if (!goes) return;
   auto found = find(container.id);
   if (found) std::ignore = remove_locked(*found, true);
+}
+
+void ContainersImpl::begin_run(ContainerRecord& record) {
+  ContainerState& state = record.progress.state;
+  state.phase = Phase::kRunning;
+  state.started = metadata::now();
+  state.exit_code = 0;
+  state.oom_killed = false;
+  state.error.clear();
+  state.health.reset();
+  if (is_probed(record)) {
+    state.health = HealthState{.status = "starting", .failing_streak = 0, .log = {}};
+  }
 }
 
 std::vector<Event> ContainersImpl::start_events(const ContainerRecord& record) const {
@@ -320,17 +331,8 @@ Status ContainersImpl::start_locked(Container& container) {
     failed_start(container, started.error());
     return std::unexpected(std::move(started).error());
   }
-  state.phase = Phase::kRunning;
+  begin_run(record);
   state.pid = *started;
-  state.exit_code = 0;
-  state.oom_killed = false;
-  state.started = metadata::now();
-  if (record.config.config.healthcheck && !record.config.config.healthcheck->test.empty() &&
-      record.config.config.healthcheck->test.front() != "NONE") {
-    state.health = HealthState{.status = "starting", .failing_streak = 0, .log = {}};
-  } else {
-    state.health.reset();
-  }
   std::vector<Event> events = start_events(record);
   return commit_record(container, std::move(record), std::move(events));
 }

@@ -34,6 +34,9 @@ namespace dhow::engine {
 
 using RecordPtr = std::shared_ptr<const ContainerRecord>;
 
+// Whether it has a health check.
+bool is_probed(const ContainerRecord& record);
+
 // What a container is found by on a network with names, its own name first. The configuration may
 // be nullptr.
 std::vector<std::string> dns_names(const ContainerRecord& record, const EndpointConfig* config);
@@ -370,10 +373,13 @@ class ContainersImpl {
   // container_exit.cc
   void handle_exit(const ContainerPtr& container, std::uint64_t run,
                    const Result<task::Exit>& exit);
+  // What its row says once it has been started, but for its pid.
+  static void begin_run(ContainerRecord& record);
   // What is told when it has been started.
   std::vector<Event> start_events(const ContainerRecord& record) const;
   // What a container that runs holds outside of its task.
   void release_held(const ContainerRecord& record);
+  void cleanup_or_warn(const Container& container);
   void drop_task(Container& container);
   // Ends what there is of a task that is not to run, of which the row says nothing from then on.
   void abandon_task(Container& container);
@@ -385,8 +391,9 @@ class ContainersImpl {
     bool ran = true;  // false: a restart that failed, of which no events tell
   };
   void settle_exit(const ContainerPtr& container, const Ending& ending);
-  // What is told when it has ended; `ran`: nanoseconds.
-  std::vector<Event> end_events(const ContainerRecord& record, std::int64_t ran) const;
+  static Ending ending_of(const task::Exit& exit, bool oom = false);
+  // What is told when it has ended.
+  std::vector<Event> end_events(const ContainerRecord& record) const;
   bool wants_restart(const Container& container, const ContainerRecord& record, int status) const;
   void plan_restart(const ContainerPtr& container);
   void on_event(const rpc::events::Envelope& envelope);
@@ -454,6 +461,8 @@ class ContainersImpl {
 
   // Writes a new record, with events in the same transaction, and puts it in place.
   Status commit_record(Container& container, ContainerRecord record, std::vector<Event> events);
+  // For where nobody can be told that it failed.
+  void commit_or_warn(Container& container, ContainerRecord record, std::vector<Event> events);
   Event make_event(const ContainerRecord& record, std::string action, TextMap more = {}) const;
   void publish(const ContainerRecord& record, std::string action, TextMap more = {});
   std::string folder(const std::string& id) const { return options_.root + "/containers/" + id; }
