@@ -51,6 +51,22 @@ Result<std::string> read_line(FdRef socket) {
   return fail(Code::kDataLoss, "the shim's answer to an attach is too long");
 }
 
+std::string percent_encoded(std::string_view text) {
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~/:";
+  std::string out;
+  for (char c : text) {
+    if (kPlain.find(c) != std::string_view::npos) {
+      out.push_back(c);
+    } else {
+      constexpr std::string_view kDigits = "0123456789ABCDEF";
+      auto byte = static_cast<unsigned char>(c);
+      out += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<Fd> connect_attach(const std::string& path, const AttachOptions& options) {
@@ -74,6 +90,29 @@ Result<Fd> connect_attach(const std::string& path, const AttachOptions& options)
     return fail(Code::kFailedPrecondition, cat("attach: ", *error));
   }
   return socket;
+}
+
+std::string io_uri(const std::string& socket, const TextMap& query) {
+  std::string uri = cat("dhow-io://", percent_encoded(socket));
+  char separator = '?';
+  for (const auto& [key, value] : query) {
+    uri += cat(separator, percent_encoded(key), "=", percent_encoded(value));
+    separator = '&';
+  }
+  return uri;
+}
+
+task::Streams foreign_streams(const std::string& program, const std::string& socket, TextMap query,
+                              bool terminal, bool input) {
+  task::Streams streams;
+  streams.terminal = terminal;
+  if (terminal) query["terminal"] = "1";
+  if (terminal && input) {
+    streams.in = socket + ".stdin";
+    query["stdin-fifo"] = streams.in;
+  }
+  streams.out = cat("binary://", program, "?io=", percent_encoded(io_uri(socket, query)));
+  return streams;
 }
 
 Status make_input_fifo(const std::string& path) {

@@ -7,6 +7,7 @@
 #include "engine/container_types.h"
 #include "engine/engine.h"
 #include "sys/fd.h"
+#include "task/tasks.h"
 
 namespace dhow::engine {
 
@@ -17,10 +18,11 @@ Result<Fd> connect_attach(const std::string& socket, const AttachOptions& option
 
 // The URI of standard streams that makes a shim log and listen as the query says.
 std::string io_uri(const std::string& socket, const TextMap& query);
-// The same for the shims of others, which start our `program` to keep the streams.
-std::string logger_uri(const std::string& program, const std::string& uri);
-// By which such a process gets its input, when it has a terminal: of other processes these shims
-// take none beside a logger.
+// Streams through a shim of others, which starts our `program` to keep them as the query says.
+// Input comes to a process with a terminal alone, by a fifo that has to be there first: such shims
+// give others none beside a logger.
+task::Streams foreign_streams(const std::string& program, const std::string& socket, TextMap query,
+                              bool terminal, bool input);
 Status make_input_fifo(const std::string& path);
 
 // Where the driver json-file writes.

@@ -122,33 +122,27 @@ Result<task::ExecOptions> ContainersImpl::exec_request(const ContainerRecord& re
     process.console_size = oci::ConsoleSize{.height = static_cast<std::uint64_t>((*size)[0]),
                                             .width = static_cast<std::uint64_t>((*size)[1])};
   }
-  task::ExecOptions wanted;
-  wanted.exec_id = exec.id;
-  wanted.process = oci::process_json(process);
-  wanted.streams.terminal = config.tty;
+  TRY_ASSIGN(RuntimeChoice runtime, choice_of(record.config.host.runtime));
+  task::ExecOptions wanted{exec.id, oci::process_json(process), {.terminal = config.tty}};
   if (options.detach) return wanted;
   TextMap query = {{"driver", "none"}};
   if (config.attach_stdin) {
     query["stdin"] = "1";
     query["stdin-once"] = "1";
   }
-  wanted.streams.out = io_uri(socket, query);
-  TRY_ASSIGN(task::Runtime runtime, runtime_of(record.config.host.runtime));
-  if (runtime.shim.empty()) return wanted;
+  if (runtime.shim.empty()) {
+    wanted.streams.out = io_uri(socket, query);
+    return wanted;
+  }
   if (config.attach_stdin && !config.tty) {
     return fail(
         Code::kUnimplemented,
         cat("AttachStdin: without a terminal no input comes through the shim ", runtime.shim));
   }
-  if (config.attach_stdin) {
-    wanted.streams.in = socket + ".stdin";
-    TRY(make_input_fifo(wanted.streams.in));
-    query["stdin-fifo"] = wanted.streams.in;
-  }
   // Whoever keeps the streams is started with the process, and reads nothing before we are there.
   query["await"] = "1";
-  if (config.tty) query["terminal"] = "1";
-  wanted.streams.out = logger_uri(shim_, io_uri(socket, query));
+  wanted.streams = foreign_streams(shim_, socket, query, config.tty, config.attach_stdin);
+  if (!wanted.streams.in.empty()) TRY(make_input_fifo(wanted.streams.in));
   return wanted;
 }
 

@@ -60,19 +60,17 @@ std::string ContainersImpl::files_folder(const ContainerRecord& record) const {
 }
 
 Status ContainersImpl::adopt_host_name(Container& container, ContainerRecord& record) const {
-  auto joined = find(joined_container(record.config.host.network_mode));
-  if (!joined) return {};  // there is none, or its absence is told later
+  std::string name = joined_container(record.config.host.network_mode);
+  if (name.empty()) return {};
+  auto joined = find(name);
+  if (!joined) return {};  // its absence is told later
   RecordPtr other = (*joined)->record();
   const ContainerConfig& names = other->config.config;
   ContainerConfig& own = record.config.config;
   if (own.hostname == names.hostname && own.domainname == names.domainname) return {};
   own.hostname = names.hostname;
   own.domainname = names.domainname;
-  TRY(stores_.database.write([&](metadata::Transaction& transaction) {
-    return ContainerRows(transaction, options_.name_space).set_config(record);
-  }));
-  container.set_record(std::make_shared<const ContainerRecord>(record));
-  return {};
+  return commit_config(container, record);
 }
 
 // What a container is called itself, at its addresses in a network.

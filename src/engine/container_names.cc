@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "dns/names.h"
+#include "engine/container_links.h"
 #include "engine/containers_impl.h"
 #include "engine/names.h"
 #include "engine/resolv_conf.h"
@@ -26,13 +27,6 @@ const EndpointConfig* endpoint_config(const ContainerRecord& record, const Netwo
   const auto& endpoints = record.config.networking.endpoints;
   auto found = endpoints.find(network.name);
   return found == endpoints.end() ? nullptr : &found->second;
-}
-
-// "NAME:ALIAS", or a name that is its own alias.
-std::pair<std::string, std::string> link_of(const std::string& text) {
-  std::size_t colon = text.find(':');
-  if (colon == std::string::npos) return {text, text};
-  return {text.substr(0, colon), text.substr(colon + 1)};
 }
 
 }  // namespace
@@ -51,10 +45,8 @@ std::vector<std::string> dns_names(const ContainerRecord& record, const Endpoint
 }
 
 bool ContainersImpl::has_resolver(const ContainerRecord& record) const {
-  const std::string& name = record.config.host.runtime;
-  auto choice = options_.runtimes.find(name);
-  if (choice != options_.runtimes.end()) return choice->second.shim.empty();
-  return !name.starts_with("io.containerd.");
+  auto choice = choice_of(record.config.host.runtime);
+  return !choice || choice->shim.empty();
 }
 
 bool ContainersImpl::asks_resolver(const ContainerRecord& record) const {
@@ -76,8 +68,8 @@ std::string ContainersImpl::resolver_settings(const ContainerRecord& record) con
     const EndpointConfig* config = endpoint_config(record, network);
     if (config == nullptr) continue;
     for (const std::string& link : config->links) {
-      auto [name, alias] = link_of(link);
-      one.links.emplace_back(alias, name);
+      // They were looked at when they were asked for.
+      if (auto parsed = parse_link(link)) one.links.emplace_back(parsed->alias, parsed->name);
     }
   }
   return dns::settings_text(settings);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "engine/container_links.h"
 #include "engine/containers_impl.h"
 #include "engine/names.h"
 #include "engine/network_requests.h"
@@ -319,20 +320,17 @@ Status ContainersImpl::connect(std::string_view ref, std::string_view network,
   TRY_ASSIGN(Wishes wishes, wishes_of(record.config, *stores_.networks));
   bool is_in =
       std::ranges::any_of(wishes, [&](const auto& wish) { return wish.first.id == wanted.id; });
-  const ContainerState& state = record.progress.state;
   // One that has left all its networks, or never had any: this is its first.
   if (mode == "none") record.config.host.network_mode = wanted.name;
   if (is_in) {
     return fail(Code::kPermissionDenied, cat("endpoint with name ", record.name,
                                              " already exists in network ", wanted.name));
   }
+  for (const std::string& link : config.links) TRY(parse_link(link));
   TRY_ASSIGN(Join join, join_of(wanted, config, {}));
   record.config.networking.endpoints[wanted.name] = config;
-  TRY(stores_.database.write([&](metadata::Transaction& transaction) {
-    return ContainerRows(transaction, options_.name_space).set_config(record);
-  }));
-  container->set_record(std::make_shared<const ContainerRecord>(record));
-  if (!state.has_process()) return {};
+  TRY(commit_config(*container, record));
+  if (!record.progress.state.has_process()) return {};
   // The resolver first, as nothing is lost by one that is not asked.
   auto joined = [&]() -> Status {
     TRY(settle_resolver(record));
@@ -389,10 +387,7 @@ Status ContainersImpl::disconnect(std::string_view ref, std::string_view network
   }
   // The mode is the first network's name; a container without any is in "none".
   record.config.host.network_mode = wishes.empty() ? "none" : wishes.front().first.name;
-  TRY(stores_.database.write([&](metadata::Transaction& transaction) {
-    return ContainerRows(transaction, options_.name_space).set_config(record);
-  }));
-  container->set_record(std::make_shared<const ContainerRecord>(record));
+  TRY(commit_config(*container, record));
   if (!record.progress.state.has_process()) return {};
   std::vector<std::string> lines;
   for (const Endpoint& endpoint : stores_.networks->endpoints_of_container(record.id)) {

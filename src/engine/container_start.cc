@@ -60,62 +60,40 @@ Error start_failure(const Error& cause) {
                cat("failed to create task for container: failed to create shim task: ", text));
 }
 
-std::string percent_encoded(std::string_view text) {
-  constexpr std::string_view kPlain =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~/:";
-  std::string out;
-  for (char c : text) {
-    if (kPlain.find(c) != std::string_view::npos) {
-      out.push_back(c);
-    } else {
-      constexpr std::string_view kDigits = "0123456789ABCDEF";
-      auto byte = static_cast<unsigned char>(c);
-      out += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
-    }
-  }
-  return out;
-}
-
 }  // namespace
-
-std::string io_uri(const std::string& socket, const TextMap& query) {
-  std::string uri = cat("dhow-io://", percent_encoded(socket));
-  char separator = '?';
-  for (const auto& [key, value] : query) {
-    uri += cat(separator, percent_encoded(key), "=", percent_encoded(value));
-    separator = '&';
-  }
-  return uri;
-}
-
-std::string logger_uri(const std::string& program, const std::string& uri) {
-  return cat("binary://", program, "?io=", percent_encoded(uri));
-}
 
 std::string log_path(const EngineOptions& options, const std::string& id) {
   return cat(options.root, "/containers/", id, "/", id, "-json.log");
 }
 
-Result<std::string> ContainersImpl::stream_uri(const ContainerRecord& record) const {
+Result<task::Streams> ContainersImpl::streams_of(const ContainerRecord& record,
+                                                 bool is_foreign) const {
   TRY_ASSIGN(TextMap query, shim_log_options(record, log_path(options_, record.id)));
-  if (record.config.config.open_stdin) query["stdin"] = "1";
-  if (record.config.config.stdin_once) query["stdin-once"] = "1";
-  return io_uri(tasks_->bundle(key(record.id)) + "/io.sock", query);
+  const ContainerConfig& config = record.config.config;
+  if (config.open_stdin) query["stdin"] = "1";
+  if (config.stdin_once) query["stdin-once"] = "1";
+  std::string socket = tasks_->bundle(key(record.id)) + "/io.sock";
+  if (is_foreign) return foreign_streams(shim_, socket, query, config.tty, config.open_stdin);
+  return task::Streams{.out = io_uri(socket, query), .terminal = config.tty};
 }
 
-Result<task::Runtime> ContainersImpl::runtime_of(const std::string& name) const {
-  task::Runtime runtime;
+Result<RuntimeChoice> ContainersImpl::choice_of(const std::string& name) const {
   auto wanted = options_.runtimes.find(name);
+  if (wanted != options_.runtimes.end()) return wanted->second;
   RuntimeChoice choice;
-  if (wanted != options_.runtimes.end()) {
-    choice = wanted->second;
-  } else if (name == "runc" || name == "crun") {
+  if (name == "runc" || name == "crun") {
     choice.binary = name;
   } else if (name.starts_with("io.containerd.")) {
     choice.shim = name;
   } else if (name != "dhow") {
     return fail(Code::kInvalidArgument, cat("unknown or invalid runtime name: ", name));
   }
+  return choice;
+}
+
+Result<task::Runtime> ContainersImpl::runtime_of(const std::string& name) const {
+  TRY_ASSIGN(RuntimeChoice choice, choice_of(name));
+  task::Runtime runtime;
   runtime.shim = choice.shim;
   if (!choice.binary.empty() || options_.systemd_cgroup) {
     rpc::runc::Options options;
@@ -205,16 +183,7 @@ Status ContainersImpl::fill_task(const ContainerRecord& record, task::CreateOpti
 Status ContainersImpl::create_task(Container& container, const ContainerRecord& record) {
   task::CreateOptions create;
   TRY_ASSIGN(create.runtime, runtime_of(record.config.host.runtime));
-  create.streams.terminal = record.config.config.tty;
-  TRY_ASSIGN(create.streams.out, stream_uri(record));
-  if (!create.runtime.shim.empty()) {
-    if (record.config.config.open_stdin && record.config.config.tty) {
-      create.streams.in = tasks_->bundle(key(container.id)) + "/io.stdin";
-      create.streams.out += "&stdin-fifo=" + percent_encoded(create.streams.in);
-    }
-    if (create.streams.terminal) create.streams.out += "&terminal=1";
-    create.streams.out = logger_uri(shim_, create.streams.out);
-  }
+  TRY_ASSIGN(create.streams, streams_of(record, !create.runtime.shim.empty()));
   // It is given up when the container's init is in it: from then on it lives as long as that.
   Fd space;
   Status filled;

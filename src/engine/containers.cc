@@ -82,6 +82,14 @@ Status ContainersImpl::commit_record(Container& container, ContainerRecord recor
   return {};
 }
 
+Status ContainersImpl::commit_config(Container& container, const ContainerRecord& record) const {
+  TRY(stores_.database.write([&](metadata::Transaction& transaction) {
+    return ContainerRows(transaction, options_.name_space).set_config(record);
+  }));
+  container.set_record(std::make_shared<const ContainerRecord>(record));
+  return {};
+}
+
 Containers::Containers(std::unique_ptr<ContainersImpl> impl) : impl_(std::move(impl)) {}
 Containers::~Containers() = default;
 

@@ -366,7 +366,8 @@ class ContainersImpl {
   void fail_pending(Container& container, const Error& error);
   void failed_start(Container& container, const Error& error);
   task::Key key(const std::string& id) const { return {options_.name_space, id}; }
-  Result<std::string> stream_uri(const ContainerRecord& record) const;
+  Result<task::Streams> streams_of(const ContainerRecord& record, bool is_foreign) const;
+  Result<RuntimeChoice> choice_of(const std::string& name) const;
   Result<task::Runtime> runtime_of(const std::string& name) const;
   void watch_exit(const ContainerPtr& container, std::uint64_t run);
 
@@ -461,6 +462,7 @@ class ContainersImpl {
 
   // Writes a new record, with events in the same transaction, and puts it in place.
   Status commit_record(Container& container, ContainerRecord record, std::vector<Event> events);
+  Status commit_config(Container& container, const ContainerRecord& record) const;
   // For where nobody can be told that it failed.
   void commit_or_warn(Container& container, ContainerRecord record, std::vector<Event> events);
   Event make_event(const ContainerRecord& record, std::string action, TextMap more = {}) const;

@@ -115,12 +115,8 @@ Result<std::unique_ptr<ProcessIo>> ProcessIo::keep(Loop& loop, const Uri& uri, F
       if (raw->hub_ != nullptr) raw->hub_->input_has_room();
     });
   }
-  if (uri.value("await") == "1") {
-    io->awaited_ = {std::move(out), std::move(err)};
-    return io;
-  }
-  TRY(io->add_source(std::move(out), logging::Stream::kStdout));
-  if (err) TRY(io->add_source(std::move(err), logging::Stream::kStderr));
+  io->awaited_ = {std::move(out), std::move(err)};
+  if (uri.value("await") != "1") TRY(io->read_awaited());
   return io;
 }
 
@@ -193,7 +189,11 @@ Status ProcessIo::open_hub(const Uri& uri) {
   Hub::Events events{.has_room = [this] { update_sources(); },
                      .input = [this](std::string_view bytes) { return take_input(bytes); },
                      .input_ended = [this] { input_ended(); },
-                     .attached = [this] { read_awaited(); }};
+                     .attached =
+                         [this] {
+                           if (auto begun = read_awaited(); !begun)
+                             log::error(begun.error().message());
+                         }};
   TRY_ASSIGN(auto hub, Hub::open(loop_, uri, std::move(events)));
   hub_ = hub.get();
   output_ = std::move(hub);
@@ -281,12 +281,11 @@ bool ProcessIo::take_input(std::string_view bytes) {
   return input_->waiting() < kMaxInput;
 }
 
-void ProcessIo::read_awaited() {
+Status ProcessIo::read_awaited() {
   auto [out, err] = std::exchange(awaited_, {});
-  Status begun;
-  if (out) begun = add_source(std::move(out), logging::Stream::kStdout);
-  if (begun && err) begun = add_source(std::move(err), logging::Stream::kStderr);
-  if (!begun) log::error(begun.error().message());
+  if (out) TRY(add_source(std::move(out), logging::Stream::kStdout));
+  if (err) TRY(add_source(std::move(err), logging::Stream::kStderr));
+  return {};
 }
 
 void ProcessIo::input_ended() {

@@ -80,7 +80,7 @@ class ProcessIo {
   void update_sources();
   bool take_input(std::string_view bytes);
   void input_ended();
-  void read_awaited();
+  Status read_awaited();
   void read_fifo();
   Status take_master();
 
