@@ -212,6 +212,24 @@ TEST(ConfigurationTest, TheNetworkIsServedWithTlsOrBySayingSo) {
   EXPECT_EQ(load_fault(host + files, {"--tlsverify", "--tlscacert", "/a"}), "");
   EXPECT_THAT(load_fault(host + files, {"--tlsverify", "--tlscacert", "/a", "--tls=false"}),
               ::testing::HasSubstr("without sense"));
+  // A socket that is passed is known later.
+  auto settled = [](Configuration configuration) {
+    auto status = settle_network(configuration, "it");
+    return status ? std::string() : status.error().message();
+  };
+  Configuration passed;
+  EXPECT_THAT(settled(passed), ::testing::StartsWith("it: who can connect to it is root"));
+  passed.tls_files = {{}, "/c", "/k"};
+  passed.tls = true;
+  EXPECT_EQ(settled(passed), "");
+  passed.tls_verify = true;
+  EXPECT_EQ(settled(passed), "it: tlsverify needs tlscacert");
+  passed.tls_files.authority = "/a";
+  EXPECT_EQ(settled(passed), "");
+  passed.tls.reset();
+  EXPECT_EQ(settled(passed), "");
+  passed.tls = false;
+  EXPECT_THAT(settled(passed), ::testing::HasSubstr("without sense"));
   // Without an address of the network nothing is asked.
   EXPECT_EQ(load_fault("hosts = [\"unix:///x.sock\"]\n"), "");
 }

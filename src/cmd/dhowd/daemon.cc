@@ -121,12 +121,11 @@ void reload(const CommandLine& line, engine::Engine& engine) {
 }
 
 // What is listened at: sockets that systemd passed stand in for those of files.
-Result<std::vector<Listener>> make_listeners(const Configuration& configuration) {
+Result<std::vector<Listener>> make_listeners(Configuration& configuration) {
   std::vector<Listener> listeners = take_activated();
   bool activated = !listeners.empty();
-  if (std::ranges::any_of(listeners, &Listener::is_network) && !configuration.tls) {
-    return fail(Code::kInvalidArgument,
-                "a socket of the network was passed, and tls is neither true nor false");
+  if (std::ranges::any_of(listeners, &Listener::is_network)) {
+    TRY(settle_network(configuration, "a socket of the network that was passed"));
   }
   for (const std::string& host : configuration.hosts) {
     if (activated && !host.starts_with("tcp://")) continue;
@@ -169,7 +168,7 @@ void limit_the_end(const std::stop_token& done) {
 
 }  // namespace
 
-Status serve(const Configuration& configuration, const CommandLine& line) {
+Status serve(Configuration configuration, const CommandLine& line) {
   // Arenas for each of many short-lived threads would be most of what an idle engine takes.
   ::mallopt(M_ARENA_MAX, 2);
   sigset_t signals;

@@ -8,6 +8,6 @@ namespace dhow::dhowd {
 
 // Opens the engine and serves it until SIGTERM or SIGINT, or, with `idle_exit`, until nobody has
 // needed it for a while. SIGHUP reads the configuration again. Containers run on behind it.
-Status serve(const Configuration& configuration, const CommandLine& line);
+Status serve(Configuration configuration, const CommandLine& line);
 
 }  // namespace dhow::dhowd

@@ -188,9 +188,15 @@ Status settle_tls(Configuration& out, const CommandLine& line) {
   }
   auto network = std::ranges::find_if(
       out.hosts, [](const std::string& host) { return host.starts_with("tcp://"); });
-  if (network == out.hosts.end()) return {};
+  return network == out.hosts.end() ? Status()
+                                    : settle_network(out, cat("host ", quoted(*network)));
+}
+
+}  // namespace
+
+Status settle_network(Configuration& out, std::string_view what) {
   auto fault = [&](std::string_view why) {
-    return fail(Code::kInvalidArgument, cat("host ", quoted(*network), ": ", why));
+    return fail(Code::kInvalidArgument, cat(what, ": ", why));
   };
   if (out.tls_verify) {
     if (out.tls == false) return fault("tlsverify is without sense where tls is false");
@@ -209,8 +215,6 @@ Status settle_tls(Configuration& out, const CommandLine& line) {
   if (!out.tls_verify) out.tls_files.authority.clear();
   return {};
 }
-
-}  // namespace
 
 Parsed parse_command_line(int argc, char** argv) {
   Parsed parsed;

@@ -55,6 +55,10 @@ Parsed parse_command_line(int argc, char** argv);
 // key and reason.
 Result<Configuration> load_configuration(const CommandLine& line);
 
+// Checks what is said of TLS for a socket of the network, and fills in what follows from it.
+// `what`: the socket, for messages. Who has sockets passed to it calls this as well.
+Status settle_network(Configuration& out, std::string_view what);
+
 // Puts what a file says over what is there. `file` is its path, for messages.
 Status read_configuration(std::string_view text, const std::string& file, Configuration& out);
 
