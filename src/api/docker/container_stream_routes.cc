@@ -235,20 +235,22 @@ Status attach_by_websocket(const ExchangePtr& exchange, const Match& match,
   TRY_ASSIGN(engine::Inspection container, containers.inspect(match[0]));
   TRY_ASSIGN(AttachPlan plan, plan_attach(*exchange, container));
   plan.options.framed = false;
-  WebSocketOptions options{exchange->head(), plan.options.standard_input, plan.keys, {}};
-  if (plan.logs) {
-    TRY_ASSIGN(options.before, logged_text(exchange, containers, container.id, plan.options));
-  }
+  auto options = std::make_shared<WebSocketOptions>(
+      WebSocketOptions{exchange->head(), plan.options.standard_input, plan.keys, {}});
   auto handover = std::make_shared<Handover<std::shared_ptr<Result<Fd>>>>();
   TRY_ASSIGN(auto subscription,
              containers.attach(container.id, plan.options, [handover](Result<Fd> stream) {
                handover->give(std::make_shared<Result<Fd>>(std::move(stream)));
              }));
+  // After the attach, so that nothing that is said in between is in neither.
+  if (plan.logs) {
+    TRY_ASSIGN(options->before, logged_text(exchange, containers, container.id, plan.options));
+  }
   exchange->hijack_silently();
   exchange->keep(std::move(subscription));
   handover->take([exchange, options, &services, container](std::shared_ptr<Result<Fd>> stream) {
     if (!*stream) return exchange->end();
-    join_websocket(exchange, std::move(**stream), options,
+    join_websocket(exchange, std::move(**stream), std::move(*options),
                    [&services, container] { tell_detached(services, container); });
   });
   return {};
