@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "shim/containerd_fixture.h"
+#include "support/sanitized.h"
 #include "sys/file_io.h"
 
 namespace dhow::shim_test {
@@ -78,11 +79,7 @@ long pss_of(pid_t pid) {
 }
 
 TEST_F(ShimPodTest, TenContainersTakeLittleMoreThanOne) {
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-  GTEST_SKIP() << "the sanitizer's memory is not the shim's";
-#endif
-#endif
+  if (testing_support::kSanitized) GTEST_SKIP() << "the sanitizer's memory is not the shim's";
   run_detached("pod", {"sleep", "1000"}, member_flags("sandbox", "pod"));
   pid_t shim = parent_of(pid_of("pod"));
   long one = pss_of(shim);

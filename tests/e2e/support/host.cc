@@ -11,6 +11,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "support/sanitized.h"
+
 namespace dhow::e2e {
 
 namespace fs = std::filesystem;
@@ -41,13 +43,7 @@ bool has_command(std::string_view name) {
   return false;
 }
 
-bool is_sanitized() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return true;
-#else
-  return false;
-#endif
-}
+bool is_sanitized() { return testing_support::kSanitized; }
 
 namespace {
 bool is_guest() { return ::getenv("DHOW_VM_GUEST") != nullptr; }
