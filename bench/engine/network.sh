@@ -13,12 +13,12 @@ export -f run_on_bridge
 
 # A run on the default network, without neighbours there and with many.
 measure_crowd() {
-  compare net 20 dhow >"$work/alone"
+  compare net 20 dhow >/dev/null
   local alone crowded
   alone=$(median net dhow)
   rm "$work"/net.dhow.*
   seq "$kCrowd" | xargs -P 8 -I{} bash -c run_on_bridge
-  compare net 20 dhow >"$work/crowded"
+  compare net 20 dhow >/dev/null
   crowded=$(median net dhow)
   row "run on the default network, alone there, ms" "$(awk -v s="$alone" 'BEGIN {printf "%.1f", s * 1e3}')"
   row "the same beside $kCrowd containers, ms" "$(awk -v s="$crowded" 'BEGIN {printf "%.1f", s * 1e3}')"
