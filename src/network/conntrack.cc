@@ -32,10 +32,6 @@ NetlinkRequest request_of(std::uint32_t type, bool is_v6) {
   return request;
 }
 
-std::string port_text(std::uint16_t port) {
-  return {static_cast<char>(port >> 8), static_cast<char>(port & 255)};
-}
-
 // Connections whose answers come from the port's target, or, when it comes, that are to the port
 // of the host.
 // The kernel compares addresses of IPv6 the wrong way round there (ctnetlink_filter_match_tuple),
@@ -53,7 +49,7 @@ NetlinkRequest dump_request(const FirewallPort& port, bool come) {
   char number = static_cast<char>(port.protocol);
   request.attribute(CTA_PROTO_NUM, {&number, 1});
   request.attribute(come ? CTA_PROTO_DST_PORT : CTA_PROTO_SRC_PORT,
-                    port_text(come ? port.host_port : port.target_port));
+                    port_bytes(come ? port.host_port : port.target_port));
   request.end_nested(protocol);
   request.end_nested(tuple);
   std::uint32_t of_reply = kMatchProtocol | kMatchSourcePort | (is_v6 ? 0 : kMatchSource);

@@ -45,10 +45,6 @@ void append_padded(std::string& key, std::string_view bytes) {
   key.resize((key.size() + 3) & ~std::size_t{3});
 }
 
-std::string port_bytes(std::uint16_t port) {
-  return {static_cast<char>(port >> 8), static_cast<char>(port & 255)};
-}
-
 Element element_of(const FirewallPort& port) {
   Element element;
   if (!port.host.is_any()) append_padded(element.key, port.host.bytes());
@@ -204,6 +200,10 @@ void add_masquerading(Batch& batch) {
 }
 
 }  // namespace
+
+std::string port_bytes(std::uint16_t port) {
+  return {static_cast<char>(port >> 8), static_cast<char>(port & 255)};
+}
 
 std::vector<FirewallPort> firewall_ports(const Endpoint& endpoint) {
   std::vector<FirewallPort> ports;

@@ -35,6 +35,9 @@ struct FirewallPort {
   bool operator==(const FirewallPort&) const = default;
 };
 
+// In the order of the network.
+std::string port_bytes(std::uint16_t port);
+
 // What the published ports of an endpoint are to the firewall.
 struct Endpoint;
 std::vector<FirewallPort> firewall_ports(const Endpoint& endpoint);

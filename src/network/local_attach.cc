@@ -98,6 +98,12 @@ Status once_free(const NetworkRecord& record, int taken, Work work) {
   return done;
 }
 
+// What its interfaces are called inside, with a number behind it.
+std::string inside_prefix(const NetworkRecord& record) {
+  std::string prefix = record.text_option("com.docker.network.container_iface_prefix");
+  return prefix.empty() ? "eth" : prefix;
+}
+
 }  // namespace
 
 // Takes an address for it. Nothing is written down yet.
@@ -117,9 +123,8 @@ Result<Endpoint> LocalNetworks::plan(const std::string& container, const std::st
   Network& network = found->second;
   endpoint.network = wanted.network;
   if (network.record.is_bridge()) endpoint.outside = cat("veth", endpoint.id.substr(0, 7));
-  std::string prefix = network.record.text_option("com.docker.network.container_iface_prefix");
   endpoint.inside =
-      !wanted.inside.empty() ? wanted.inside : cat(prefix.empty() ? "eth" : prefix, number);
+      !wanted.inside.empty() ? wanted.inside : cat(inside_prefix(network.record), number);
   endpoint.priority = wanted.priority;
   TRY(plan_addresses(network, wanted, endpoint));
   std::string mac =
@@ -202,8 +207,7 @@ Status LocalNetworks::make_link(const Endpoint& endpoint, const NetworkRecord& r
   plan.bridge = device;
   plan.inside = endpoint.inside;
   plan.mac = mac;
-  std::string mtu = record.text_option("com.docker.network.driver.mtu");
-  plan.mtu = parse_number<std::uint32_t>(mtu).value_or(0);
+  plan.mtu = record.mtu();
   plan.isolated = !record.option("com.docker.network.bridge.enable_icc", true);
   // It may call itself by its published port, which br_netfilter has the bridge do.
   plan.hairpin = !endpoint.ports.empty();
@@ -378,17 +382,22 @@ Result<Endpoint> LocalNetworks::connect(const std::string& container, const std:
                   cat("endpoint with name ", name, " already exists in network ", wanted.network));
     }
   }
+  TRY_ASSIGN(NetworkRecord record, by_id(wanted.network));
   std::size_t number = 0;
-  while (names.contains(cat("eth", number))) ++number;
+  while (names.contains(cat(inside_prefix(record), number))) ++number;
   TRY_ASSIGN(Endpoint endpoint, plan(container, name, wanted, number));
   endpoint.is_half = endpoint.outside.empty();
+  bool is_known = false;
   Cleanup undo([&] {
-    if (!disconnect(container, wanted.network, space)) unwire({endpoint}, Gone::kNow, space);
+    // Once: an address that was given back may be another's by now.
+    if (!is_known) return unwire({endpoint}, Gone::kNow, space);
+    std::ignore = disconnect(container, wanted.network, space);
   });
   TRY(add_rows({endpoint}));
   {
     std::lock_guard lock(mutex_);
     wired_[container].push_back({endpoint, false});
+    is_known = true;
   }
   std::optional<Links> there;
   TRY(run_in_name_space(space, [&]() -> Status {

@@ -76,6 +76,8 @@ Status set_up_six(const NetworkRecord& record) {
 FirewallState LocalNetworks::truth() const {
   FirewallState state;
   bool is_plugged = false;
+  bool is_marked = has_mark(options_, kForwarding4);
+  bool is_marked6 = has_mark(options_, kForwarding6);
   std::lock_guard lock(mutex_);
   for (const auto& [id, network] : networks_) {
     if (network.is_made) state.bridges.push_back(firewall_bridge(network.record));
@@ -88,8 +90,8 @@ FirewallState LocalNetworks::truth() const {
     }
   }
   // What plugins have connected is not known to us, so it cannot be let through alone.
-  state.guards_forwarding = !is_plugged && has_mark(options_, kForwarding4);
-  state.guards_forwarding6 = !is_plugged && has_mark(options_, kForwarding6);
+  state.guards_forwarding = !is_plugged && is_marked;
+  state.guards_forwarding6 = !is_plugged && is_marked6;
   return state;
 }
 
@@ -141,10 +143,8 @@ Status LocalNetworks::make_bridge(Links& links, NetworkRecord& record) {
   TRY_ASSIGN(std::optional<LinkInfo> link, links.find(record.bridge));
   if (!link) {
     TRY(rechoose(links, record));
-    std::string mtu = record.text_option("com.docker.network.driver.mtu");
     std::string mac = record.v4 ? mac_of(record.v4->gateway) : mac_of(record.v6->gateway);
-    TRY(links.make_bridge(record.bridge, parse_mac(mac).value_or(""),
-                          parse_number<std::uint32_t>(mtu).value_or(0)));
+    TRY(links.make_bridge(record.bridge, parse_mac(mac).value_or(""), record.mtu()));
     TRY_ASSIGN(link, links.find(record.bridge));
     if (!link) return fail(Code::kUnavailable, cat("the bridge ", record.bridge, " went away"));
   } else if (link->kind != "bridge") {
@@ -179,8 +179,9 @@ Result<int> LocalNetworks::ensure_device(Links& links, const std::string& networ
   return fail(std::move(parent).error().add_context(cat("set up network ", record.name)));
 }
 
-Result<int> LocalNetworks::ensure_bridge(Links& links, const std::string& network) {
-  NetworkRecord record;
+// Its record, and the interface if that has been made and is there.
+Result<std::optional<int>> LocalNetworks::made_bridge(Links& links, const std::string& network,
+                                                      NetworkRecord& record) {
   bool is_made = false;
   {
     std::lock_guard lock(mutex_);
@@ -191,24 +192,34 @@ Result<int> LocalNetworks::ensure_bridge(Links& links, const std::string& networ
     record = found->second.record;
     is_made = found->second.is_made;
   }
-  if (is_made) {
-    TRY_ASSIGN(std::optional<LinkInfo> link, links.find(record.bridge));
-    if (link) return link->index;
-  }
+  if (!is_made) return std::nullopt;
+  TRY_ASSIGN(std::optional<LinkInfo> link, links.find(record.bridge));
+  return link ? std::optional(link->index) : std::nullopt;
+}
+
+void LocalNetworks::set_made(const std::string& network, bool is_made) {
+  std::lock_guard lock(mutex_);
+  auto found = networks_.find(network);
+  if (found != networks_.end()) found->second.is_made = is_made;
+}
+
+Result<int> LocalNetworks::ensure_bridge(Links& links, const std::string& network) {
+  NetworkRecord record;
+  TRY_ASSIGN(std::optional<int> made, made_bridge(links, network, record));
+  if (made) return *made;
   std::lock_guard one(bridge_mutex_);
+  // Whoever had the lock before may have made it, with another subnet than it had.
+  TRY_ASSIGN(made, made_bridge(links, network, record));
+  if (made) return *made;
   TRY_CONTEXT(make_bridge(links, record), cat("set up network ", record.name));
-  {
-    std::lock_guard lock(mutex_);
-    networks_[network].is_made = true;
-  }
+  set_made(network, true);
   auto set = [&]() -> Status {
     if (!record.internal && record.v4) TRY(enable_forwarding(false));
     if (!record.internal && record.v6) TRY(enable_forwarding(true));
     return firewall_.add_bridge(firewall_bridge(record));
   }();
   if (!set) {
-    std::lock_guard lock(mutex_);
-    networks_[network].is_made = false;
+    set_made(network, false);
     return fail(std::move(set).error().add_context(cat("set up network ", record.name)));
   }
   TRY_ASSIGN(std::optional<LinkInfo> link, links.find(record.bridge));

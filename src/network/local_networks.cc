@@ -151,7 +151,7 @@ Status LocalNetworks::make_default() {
                     {"com.docker.network.bridge.enable_ip_masquerade", "true"},
                     {"com.docker.network.bridge.host_binding_ipv4", "0.0.0.0"},
                     {"com.docker.network.bridge.name", record.bridge}};
-  if (options_.mtu != 0) record.options["com.docker.network.driver.mtu"] = cat(options_.mtu);
+  if (options_.mtu != 0) record.options[std::string(kMtu)] = cat(options_.mtu);
   auto& four = record.v4.emplace();
   if (!options_.address.empty()) {
     auto address = parse_address4(options_.address);

@@ -189,6 +189,9 @@ class LocalNetworks {
   // The interface of the host that the network's containers are connected to: its index.
   Result<int> ensure_device(Links& links, const std::string& network);
   Result<int> ensure_bridge(Links& links, const std::string& network);
+  Result<std::optional<int>> made_bridge(Links& links, const std::string& network,
+                                         NetworkRecord& record);
+  void set_made(const std::string& network, bool is_made);
   Status make_bridge(Links& links, NetworkRecord& record);
   Status rechoose(Links& links, NetworkRecord& record);
   Status enable_forwarding(bool is_v6);

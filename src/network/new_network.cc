@@ -11,7 +11,6 @@ namespace dhow::network {
 namespace {
 
 constexpr std::string_view kBridgeName = "com.docker.network.bridge.name";
-constexpr std::string_view kMtu = "com.docker.network.driver.mtu";
 constexpr const char* kGatewayModes[] = {"com.docker.network.bridge.gateway_mode_ipv4",
                                          "com.docker.network.bridge.gateway_mode_ipv6"};
 constexpr std::size_t kLongestInterface = 15;

@@ -182,6 +182,10 @@ std::string NetworkRecord::text_option(std::string_view wanted) const {
   return found == options.end() ? std::string() : found->second;
 }
 
+std::uint32_t NetworkRecord::mtu() const {
+  return parse_number<std::uint32_t>(text_option(kMtu)).value_or(0);
+}
+
 bool NetworkRecord::option(std::string_view wanted, bool otherwise) const {
   std::string text = lower_text(text_option(wanted));
   if (text.empty()) return otherwise;

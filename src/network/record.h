@@ -31,6 +31,8 @@ struct Addressing {
   bool chosen = false;
 };
 
+inline constexpr std::string_view kMtu = "com.docker.network.driver.mtu";
+
 // A network as it is kept. Those without addresses of their own, "host" and "none", have neither
 // bridge nor subnet.
 struct NetworkRecord {
@@ -65,6 +67,8 @@ struct NetworkRecord {
   // Of an option; `otherwise` where it is not given.
   bool option(std::string_view name, bool otherwise) const;
   std::string text_option(std::string_view name) const;
+  // Of its interfaces; 0: the kernel's choice.
+  std::uint32_t mtu() const;
 };
 
 // What plugins of CNI have told of an endpoint.
@@ -103,7 +107,6 @@ struct Endpoint {
   void take_addresses_of_plugins();
   // Those that it has, IPv4 first.
   std::vector<Ip> addresses() const;
-  Families gateway_of() const { return {is_gateway, is_gateway6}; }
 };
 
 // The rows of one namespace, within a transaction.

@@ -54,8 +54,7 @@ Result<VlanName> parse_vlan_name(std::string_view name) {
 Result<SubLinkPlan> sub_link_plan(const NetworkRecord& record) {
   SubLinkPlan plan;
   plan.kind = record.driver;
-  std::string mtu = record.text_option("com.docker.network.driver.mtu");
-  plan.mtu = parse_number<std::uint32_t>(mtu).value_or(0);
+  plan.mtu = record.mtu();
   if (record.driver == "macvlan") {
     TRY_ASSIGN(plan.mode, choose(kMacvlanModes, record.text_option("macvlan_mode"), "macvlan mode",
                                  record.driver));
