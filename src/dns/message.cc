@@ -239,4 +239,22 @@ std::string with_id(std::string_view message, std::uint16_t id) {
   return changed;
 }
 
+std::string with_length(std::string_view message) {
+  std::string text;
+  put16(text, static_cast<std::uint16_t>(message.size()));
+  return text.append(message);
+}
+
+std::optional<std::size_t> announced_length(std::string_view stream) {
+  if (stream.size() < kLengthSize) return std::nullopt;
+  return static_cast<std::size_t>(static_cast<unsigned char>(stream[0])) << 8 |
+         static_cast<unsigned char>(stream[1]);
+}
+
+std::optional<std::string_view> first_message(std::string_view stream) {
+  auto length = announced_length(stream);
+  if (!length || stream.size() - kLengthSize < *length) return std::nullopt;
+  return stream.substr(kLengthSize, *length);
+}
+
 }  // namespace dhow::dns

@@ -91,4 +91,12 @@ Rcode rcode_of(std::string_view message);
 // The same message with another id.
 std::string with_id(std::string_view message, std::uint16_t id);
 
+// By TCP a message has its length in front, in two bytes (RFC 1035, 4.2.2).
+constexpr std::size_t kLengthSize = 2;
+std::string with_length(std::string_view message);
+// What the beginning of a stream says of its first message; none: too little has come.
+std::optional<std::size_t> announced_length(std::string_view stream);
+// The first message of a stream, once all of it has come. A view into `stream`.
+std::optional<std::string_view> first_message(std::string_view stream);
+
 }  // namespace dhow::dns

@@ -164,5 +164,18 @@ TEST(Message, OnlyTheAnswerToAQueryIsOne) {
   EXPECT_FALSE(is_answer_to(none, *query, 7));
 }
 
+TEST(Streams, HaveLengthsInFrontOfMessages) {
+  std::string stream = with_length("abc") + with_length("") + with_length("x");
+  EXPECT_EQ(stream.substr(0, 5), std::string("\0\3abc", 5));
+  for (std::size_t size = 0; size < 5; ++size) {
+    EXPECT_FALSE(first_message(std::string_view(stream).substr(0, size))) << size;
+  }
+  EXPECT_FALSE(announced_length(std::string_view(stream).substr(0, 1)));
+  EXPECT_EQ(announced_length(std::string_view(stream).substr(0, 2)), 3U);
+  EXPECT_EQ(first_message(stream), "abc");
+  EXPECT_EQ(first_message(std::string_view(stream).substr(5)), "");
+  EXPECT_EQ(announced_length(with_length(std::string(0x1234, 'x'))), 0x1234U);
+}
+
 }  // namespace
 }  // namespace dhow::dns

@@ -90,19 +90,15 @@ bool Resolver::serve_step(const ClientPtr& client) {
     if (size > 0) client->out.erase(0, static_cast<std::size_t>(size));
     return size > 0;
   }
-  const std::string& in = client->in;
-  std::size_t length = in.size() < 2
-                           ? 0
-                           : static_cast<std::size_t>(static_cast<unsigned char>(in[0])) << 8 |
-                                 static_cast<unsigned char>(in[1]);
-  if (in.size() >= 2 && in.size() - 2 >= length) {
-    std::string message = in.substr(2, length);
-    client->in.erase(0, 2 + length);
+  if (auto framed = dns::first_message(client->in)) {
+    std::string message(*framed);
+    client->in.erase(0, dns::kLengthSize + message.size());
     ask_for(client, message);
     return !client->is_gone;
   }
   char buffer[dns::kLongestQuery];
-  ssize_t size = length > dns::kLongestQuery ? 0 : ::recv(socket, buffer, sizeof buffer, 0);
+  bool is_too_long = dns::announced_length(client->in).value_or(0) > dns::kLongestQuery;
+  ssize_t size = is_too_long ? 0 : ::recv(socket, buffer, sizeof buffer, 0);
   if (size < 0 && errno == EAGAIN) {
     await_client(client, EPOLLIN);
     return false;
@@ -123,9 +119,7 @@ void Resolver::ask_for(const ClientPtr& client, const std::string& message) {
     if (!asking || asking->is_gone) return;
     asking->is_asking = false;
     if (text.empty()) return drop(asking);
-    asking->out += static_cast<char>(text.size() >> 8);
-    asking->out += static_cast<char>(text.size() & 0xFF);
-    asking->out += text;
+    asking->out += dns::with_length(text);
     serve(asking);
   });
 }

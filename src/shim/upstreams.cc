@@ -54,14 +54,6 @@ Result<ServerPlace> parse_server(const std::string& text) {
   return place;
 }
 
-// By TCP a message has its length in front (RFC 1035, 4.2.2).
-std::string with_length(std::string_view message) {
-  std::string text;
-  text += static_cast<char>(message.size() >> 8);
-  text += static_cast<char>(message.size() & 0xFF);
-  return text.append(message);
-}
-
 }  // namespace
 
 bool Upstreams::ask(Transport transport, std::string_view query, std::vector<std::string> servers,
@@ -105,7 +97,7 @@ Status Upstreams::send(Place flight, const std::string& server) {
   flight->in.clear();
   flight->out = dns::with_id(flight->query, flight->id);
   if (is_stream) {
-    flight->out = with_length(flight->out);
+    flight->out = dns::with_length(flight->out);
   } else if (::send(socket, flight->out.data(), flight->out.size(), MSG_NOSIGNAL) < 0) {
     return fail_errno(errno, "send a query");
   }
@@ -156,11 +148,9 @@ Status Upstreams::read_stream(Place flight) {
   if (size < 0) return fail_errno(errno, "read an answer");
   if (size == 0) return fail(Code::kUnavailable, "the server has closed the connection");
   flight->in.append(buffer, static_cast<std::size_t>(size));
-  if (flight->in.size() < 2) return {};
-  std::size_t length = static_cast<std::size_t>(static_cast<unsigned char>(flight->in[0])) << 8 |
-                       static_cast<unsigned char>(flight->in[1]);
-  if (flight->in.size() < length + 2) return {};
-  std::string answer = flight->in.substr(2, length);
+  auto framed = dns::first_message(flight->in);
+  if (!framed) return {};
+  std::string answer(*framed);
   auto query = dns::parse_query(flight->query);
   if (!query || !dns::is_answer_to(answer, *query, flight->id)) {
     return fail(Code::kUnavailable, "the server answers something else");
