@@ -12,6 +12,7 @@
 #include "network/conntrack.h"
 #include "network/local_networks.h"
 #include "network/name_space.h"
+#include "network/six.h"
 #include "network/sub_networks.h"
 #include "network/tuning.h"
 #include "sys/file_io.h"
@@ -41,16 +42,6 @@ Result<Fd> open_name_space(FdRef given, std::optional<Links>& there) {
   if (given.get() < 0) return make_name_space(set_up);
   TRY(run_in_name_space(given, set_up));
   return Fd();
-}
-
-// An interface with addresses of IPv6. Its own of the link can be used at once as well.
-Status allow_six(FdRef space, const std::string& interface) {
-  return run_in_name_space(space, [&]() -> Status {
-    std::string folder = cat("/proc/sys/net/ipv6/conf/", interface, "/");
-    TRY(write_existing(folder + "accept_dad", "0"));
-    TRY(write_existing(folder + "accept_ra", "0"));
-    return write_existing(folder + "disable_ipv6", "0");
-  });
 }
 
 // The address that is asked for, or one that is free.
@@ -224,7 +215,8 @@ Status LocalNetworks::wire(const Endpoint& endpoint, const Join& wanted, FdRef s
   std::vector<Address> addresses;
   if (record.v4) addresses.emplace_back(endpoint.address, record.v4->subnet.bits);
   if (record.v6) {
-    TRY_CONTEXT(allow_six(space, endpoint.inside), cat("set up the interface ", endpoint.inside));
+    TRY_CONTEXT(run_in_name_space(space, [&] { return allow_six(endpoint.inside); }),
+                cat("set up the interface ", endpoint.inside));
     addresses.emplace_back(endpoint.address6, record.v6->subnet.bits);
   }
   for (const Ip& address : wanted.link_local)

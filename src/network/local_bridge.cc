@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "network/local_networks.h"
+#include "network/six.h"
 #include "network/sub_networks.h"
 #include "sys/file_io.h"
 
@@ -55,17 +56,11 @@ Status keep_learning_routes() {
 
 // A bridge of a network without IPv6 has no address of it either.
 Status set_up_six(const NetworkRecord& record) {
-  std::string folder = cat(kConfigurations6, "/", record.bridge, "/");
   if (!record.v6) {
-    // A kernel without IPv6 has none of it.
-    std::ignore = write_existing(folder + "disable_ipv6", "1");
+    forbid_six(record.bridge);
     return {};
   }
-  auto set = [&]() -> Status {
-    TRY(write_existing(folder + "disable_ipv6", "0"));
-    TRY(write_existing(folder + "accept_ra", "0"));
-    return write_existing(folder + "accept_dad", "0");
-  }();
+  auto set = allow_six(record.bridge);
   if (set) return {};
   if (set.error().sys_errno() != ENOENT) return set;
   return fail(Code::kUnimplemented, "this kernel has no IPv6");

@@ -15,6 +15,7 @@
 #include "network/links.h"
 #include "network/name_space.h"
 #include "network/ports.h"
+#include "network/six.h"
 #include "sys/file_io.h"
 
 namespace dhow::bridge_plugin {
@@ -138,6 +139,7 @@ Result<cni::AddResult> Call::addresses(const Records& records) const {
 Status Call::make_bridge(const Record& record, const cni::AddResult& given) const {
   TRY_ASSIGN(Links links, Links::open());
   TRY_ASSIGN(std::optional<LinkInfo> link, links.find(record.bridge));
+  bool is_new = !link;
   if (!link) {
     auto gateway = network::parse_ip(given.ips.front().gateway);
     auto own = address_of(given.ips.front().address);
@@ -149,15 +151,15 @@ Status Call::make_bridge(const Record& record, const cni::AddResult& given) cons
     return fail(Code::kFailedPrecondition,
                 cat("the interface ", record.bridge, " is there, and is no bridge"));
   }
+  // One that a death has left is down, and has a name that nobody else gives.
+  if (is_new || (config_.bridge.empty() && !link->is_up)) network::forbid_six(record.bridge);
   TRY(write_existing(cat("/proc/sys/net/ipv4/conf/", record.bridge, "/route_localnet"), "1"));
   TRY_ASSIGN(std::vector<Address> addresses, links.addresses(link->index));
   for (const cni::IpConfig& ip : given.ips) {
     auto gateway = network::parse_ip(ip.gateway);
     auto own = address_of(ip.address);
     if (!gateway || !own || !config_.is_gateway) continue;
-    if (gateway->is_v6) {
-      TRY(write_existing(cat("/proc/sys/net/ipv6/conf/", record.bridge, "/disable_ipv6"), "0"));
-    }
+    if (gateway->is_v6) TRY(network::allow_six(record.bridge));
     Address wanted(*gateway, own->bits);
     if (!has_address(addresses, wanted)) TRY(links.add_address(link->index, wanted));
     TRY(set_forwarding(gateway->is_v6));
@@ -186,9 +188,7 @@ Status Call::wire(const Record& record, const cni::AddResult& given, cni::AddRes
     TRY_ASSIGN(Links there, Links::open());
     TRY_ASSIGN(LinkInfo link, need_link(there, plan.inside));
     bool has_six = std::ranges::any_of(addresses, [](const Address& a) { return a.address.is_v6; });
-    if (has_six) {
-      TRY(write_existing(cat("/proc/sys/net/ipv6/conf/", plan.inside, "/disable_ipv6"), "0"));
-    }
+    if (has_six) TRY(network::allow_six(plan.inside));
     TRY(there.add_addresses_and_set_up(link.index, addresses));
     for (const cni::IpConfig& ip : given.ips) {
       auto gateway = network::parse_ip(ip.gateway);

@@ -84,6 +84,9 @@ class DhowCni : public testing::TempDirTest {
     });
     return text;
   }
+  static std::string bridge_setting(std::string_view name) {
+    return said_by({"sh", "-c", cat("cat /proc/sys/net/ipv6/conf/dhc*/", name)});
+  }
   // Bridges stay for the next container.
   void expect_nothing_left() {
     EXPECT_THAT(said_by({"ip", "-o", "link"}), Not(HasSubstr("dhv")));
@@ -171,6 +174,37 @@ TEST_F(DhowCni, AddressesOfAnotherPlugin) {
               HasSubstr("1 packets received"));
   EXPECT_TRUE(library_->remove("net", attachment(one_, "c1")));
   EXPECT_FALSE(std::filesystem::exists(at("ipam/net/10.67.0.2")));
+  expect_nothing_left();
+}
+
+// Else a container could say that it is a router, and the host would send by it.
+TEST_F(DhowCni, NobodyListensToRouters) {
+  if (::access("/proc/sys/net/ipv6", F_OK) != 0) GTEST_SKIP() << "this kernel has no IPv6";
+  add(network(), attachment(one_, "c1"));
+  EXPECT_EQ(bridge_setting("disable_ipv6"), "1\n");
+  EXPECT_TRUE(library_->remove("net", attachment(one_, "c1")));
+  // The bridge is there already.
+  cni::NetworkConfig config =
+      network(cat(R"("ipam":{"type":"host-local","dataDir":")", path_,
+                  R"(/ipam","ranges":[[{"subnet":"10.67.0.0/24"}],[{"subnet":"fd67::/64"}]]},)"),
+              "1.0.0");
+  add(config, attachment(one_, "c2"));
+  EXPECT_EQ(bridge_setting("disable_ipv6"), "0\n");
+  EXPECT_EQ(bridge_setting("accept_ra"), "0\n");
+  EXPECT_EQ(bridge_setting("accept_dad"), "0\n");
+  EXPECT_EQ(inside(one_, {"cat", "/proc/sys/net/ipv6/conf/eth0/accept_ra"}), "0\n");
+  EXPECT_EQ(inside(one_, {"cat", "/proc/sys/net/ipv6/conf/eth0/accept_dad"}), "0\n");
+  EXPECT_TRUE(library_->remove("net", attachment(one_, "c2")));
+  expect_nothing_left();
+}
+
+// A bridge that is somebody else's keeps what he has said of it.
+TEST_F(DhowCni, TheIpv6OfABridgeOfAnotherStays) {
+  if (::access("/proc/sys/net/ipv6", F_OK) != 0) GTEST_SKIP() << "this kernel has no IPv6";
+  said_by({"ip", "link", "add", "br7", "type", "bridge"});
+  add(network(R"("bridge":"br7","subnet":"10.66.0.0/24",)"), attachment(one_, "c1"));
+  EXPECT_EQ(said_by({"cat", "/proc/sys/net/ipv6/conf/br7/disable_ipv6"}), "0\n");
+  EXPECT_TRUE(library_->remove("net", attachment(one_, "c1")));
   expect_nothing_left();
 }
 
