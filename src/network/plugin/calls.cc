@@ -136,14 +136,32 @@ Result<cni::AddResult> Call::addresses(const Records& records) const {
   return result;
 }
 
-Status Call::make_bridge(const Record& record, const cni::AddResult& given) const {
+// Those of `given`, which may have texts that a plugin is free to write but no interface can have.
+Result<std::vector<Address>> Call::parse_addresses(const cni::AddResult& given) const {
+  if (given.ips.empty()) {
+    return fail(Code::kInvalidArgument, cat("the plugin ", config_.ipam, " has given no address"));
+  }
+  std::vector<Address> all;
+  for (const cni::IpConfig& ip : given.ips) {
+    auto address = address_of(ip.address);
+    if (!address) {
+      return fail(Code::kInvalidArgument,
+                  cat("the plugin ", config_.ipam, " has given ", quoted(ip.address),
+                      ", which is no address with the length of its network's part"));
+    }
+    all.push_back(*address);
+  }
+  return all;
+}
+
+Status Call::make_bridge(const Record& record, const cni::AddResult& given,
+                         const std::vector<Address>& own) const {
   TRY_ASSIGN(Links links, Links::open());
   TRY_ASSIGN(std::optional<LinkInfo> link, links.find(record.bridge));
   bool is_new = !link;
   if (!link) {
     auto gateway = network::parse_ip(given.ips.front().gateway);
-    auto own = address_of(given.ips.front().address);
-    std::string mac = link_address(gateway ? *gateway : own->address);
+    std::string mac = link_address(gateway ? *gateway : own.front().address);
     TRY(links.make_bridge(record.bridge, mac, config_.mtu));
     TRY_ASSIGN(link, links.find(record.bridge));
     if (!link) return fail(Code::kUnavailable, cat("the bridge ", record.bridge, " went away"));
@@ -155,12 +173,11 @@ Status Call::make_bridge(const Record& record, const cni::AddResult& given) cons
   if (is_new || (config_.bridge.empty() && !link->is_up)) network::forbid_six(record.bridge);
   TRY(write_existing(cat("/proc/sys/net/ipv4/conf/", record.bridge, "/route_localnet"), "1"));
   TRY_ASSIGN(std::vector<Address> addresses, links.addresses(link->index));
-  for (const cni::IpConfig& ip : given.ips) {
-    auto gateway = network::parse_ip(ip.gateway);
-    auto own = address_of(ip.address);
-    if (!gateway || !own || !config_.is_gateway) continue;
+  for (std::size_t i = 0; i < given.ips.size(); ++i) {
+    auto gateway = network::parse_ip(given.ips[i].gateway);
+    if (!gateway || !config_.is_gateway) continue;
     if (gateway->is_v6) TRY(network::allow_six(record.bridge));
-    Address wanted(*gateway, own->bits);
+    Address wanted(*gateway, own[i].bits);
     if (!has_address(addresses, wanted)) TRY(links.add_address(link->index, wanted));
     TRY(set_forwarding(gateway->is_v6));
   }
@@ -168,13 +185,12 @@ Status Call::make_bridge(const Record& record, const cni::AddResult& given) cons
   return {};
 }
 
-Status Call::wire(const Record& record, const cni::AddResult& given, cni::AddResult& result) const {
-  TRY(make_bridge(record, given));
+Status Call::wire(const Record& record, const cni::AddResult& given,
+                  const std::vector<Address>& addresses, cni::AddResult& result) const {
+  TRY(make_bridge(record, given, addresses));
   TRY_ASSIGN(Fd space, open_at(kCwd, environment_.netns, O_RDONLY));
   TRY_ASSIGN(Links here, Links::open());
   TRY_ASSIGN(LinkInfo bridge, need_link(here, record.bridge));
-  std::vector<Address> addresses;
-  for (const cni::IpConfig& ip : given.ips) addresses.push_back(*address_of(ip.address));
   network::VethPlan plan;
   plan.outside = outside_of(config_.name, key());
   plan.bridge = bridge.index;
@@ -234,9 +250,7 @@ Status Call::set_firewall(const Records& records) const {
 }
 
 Result<cni::AddResult> Call::make(const Records& records, const cni::AddResult& given) const {
-  if (given.ips.empty()) {
-    return fail(Code::kInvalidArgument, cat("the plugin ", config_.ipam, " has given no address"));
-  }
+  TRY_ASSIGN(std::vector<Address> addresses, parse_addresses(given));
   TRY(check_ports(records));
   Record record;
   record.network = config_.name;
@@ -247,7 +261,7 @@ Result<cni::AddResult> Call::make(const Records& records, const cni::AddResult& 
   record.ports = config_.ports;
   TRY(records.put(record));
   cni::AddResult result = given;
-  TRY(wire(record, given, result));
+  TRY(wire(record, given, addresses, result));
   TRY(set_firewall(records));
   for (cni::IpConfig& ip : result.ips) ip.interface = 2;
   if (result.dns.empty()) result.dns = config_.dns;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "network/address.h"
 #include "network/cni/result.h"
 #include "network/plugin/records.h"
 #include "network/plugin/request.h"
@@ -30,8 +31,12 @@ class Call {
   Result<std::string> delegate(std::string_view command) const;
   Result<cni::AddResult> addresses(const Records& records) const;
   Result<cni::AddResult> make(const Records& records, const cni::AddResult& given) const;
-  Status wire(const Record& record, const cni::AddResult& given, cni::AddResult& result) const;
-  Status make_bridge(const Record& record, const cni::AddResult& given) const;
+  // `addresses` and `own` are those of `given`, in its order.
+  Result<std::vector<network::Address>> parse_addresses(const cni::AddResult& given) const;
+  Status wire(const Record& record, const cni::AddResult& given,
+              const std::vector<network::Address>& addresses, cni::AddResult& result) const;
+  Status make_bridge(const Record& record, const cni::AddResult& given,
+                     const std::vector<network::Address>& own) const;
   Status remove_one(const Records& records, const Attachment& which) const;
   Status check_ports(const Records& records) const;
   Status set_firewall(const Records& records) const;

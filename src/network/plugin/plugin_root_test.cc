@@ -208,6 +208,29 @@ TEST_F(DhowCni, TheIpv6OfABridgeOfAnotherStays) {
   expect_nothing_left();
 }
 
+TEST_F(DhowCni, AddressesOfAnotherPluginThatAreNoneAreRefused) {
+  std::filesystem::create_directory(at("bin"));
+  put("bin/fake", cat("#!/bin/sh\n[ $CNI_COMMAND = DEL ] || cat ", at("answer"), "\n"));
+  ASSERT_EQ(::chmod(at("bin/fake").c_str(), 0755), 0);
+  std::string program = ::getenv("DHOW_CNI");
+  cni::LibraryOptions options;
+  options.plugin_folders = {program.substr(0, program.rfind('/')), at("bin")};
+  options.cache_folder = at("cache");
+  cni::Library library(options);
+  for (const char* address : {"", "::ffff:10.0.0.2/120"}) {
+    put("answer", cat(R"({"cniVersion":"1.0.0","ips":[{"address":"10.67.0.2/24"},{"address":")",
+                      address, R"("}]})"));
+    auto refused =
+        library.add(network(R"("ipam":{"type":"fake"},)", "1.0.0"), attachment(one_, "c1"));
+    ASSERT_FALSE(refused) << address;
+    EXPECT_EQ(refused.error().code(), Code::kInvalidArgument);
+    EXPECT_THAT(refused.error().message(),
+                HasSubstr(cat("the plugin fake has given ", quoted(address))));
+    EXPECT_THAT(said_by({"ip", "-o", "link"}), Not(HasSubstr("dhc")));
+    expect_nothing_left();
+  }
+}
+
 TEST_F(DhowCni, FailuresLeaveNothing) {
   cni::Attachment nowhere = attachment(one_, "c1");
   nowhere.netns = at("missing");
