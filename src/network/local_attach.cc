@@ -243,6 +243,8 @@ Status LocalNetworks::publish(const Endpoint& endpoint) {
 
 Result<Attachment> LocalNetworks::attach(const AttachRequest& request) {
   TRY_ASSIGN(bool for_plugins, is_for_plugins(request.joins));
+  // A former run is settled before the next one; this is for what could not be taken away then.
+  detach(request.container);
   if (for_plugins) return attach_by_plugins(request);
   Attachment result;
   Cleanup undo([&] {
@@ -250,8 +252,6 @@ Result<Attachment> LocalNetworks::attach(const AttachRequest& request) {
     std::lock_guard lock(mutex_);
     ports_.give_back(request.container);
   });
-  // A former run is settled before the next one; this is for what could not be taken away then.
-  detach(request.container);
   TRY(attach_all(request, result));
   undo.dismiss();
   return result;
@@ -292,8 +292,6 @@ Status LocalNetworks::attach_all(const AttachRequest& request, Attachment& resul
 // First from the truth, then from the kernel, then the rows; the addresses last.
 void LocalNetworks::unwire(const std::vector<Endpoint>& endpoints, Gone gone, FdRef space) {
   if (endpoints.empty()) return;
-  // There is no other beside it.
-  if (endpoints.front().cni) return unplug(endpoints.front());
   const std::string container = endpoints.front().container;
   auto is_one = [&](const Wired& wired) {
     return std::ranges::any_of(endpoints,
@@ -349,7 +347,16 @@ void LocalNetworks::unwire(const std::vector<Endpoint>& endpoints, Gone gone, Fd
 }
 
 void LocalNetworks::detach(const std::string& container) {
-  unwire(endpoints_of_container(container), Gone::kSoon);
+  std::vector<Endpoint> own;
+  for (Endpoint& endpoint : endpoints_of_container(container)) {
+    // By itself: rows of several runs may be left, and each run may have been of another kind.
+    if (endpoint.cni) {
+      unplug(endpoint);
+    } else {
+      own.push_back(std::move(endpoint));
+    }
+  }
+  unwire(own, Gone::kSoon);
 }
 
 Result<Endpoint> LocalNetworks::connect(const std::string& container, const std::string& name,

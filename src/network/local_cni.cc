@@ -167,8 +167,6 @@ Result<bool> LocalNetworks::is_for_plugins(const std::vector<Join>& joins) const
 
 // Rows before what they stand for: here also before the namespace has a mount.
 Result<Attachment> LocalNetworks::attach_by_plugins(const AttachRequest& request) {
-  // What could not be taken away when it ended.
-  for (const Endpoint& former : endpoints_of_container(request.container)) unplug(former);
   const Join& wanted = request.joins.front();
   TRY_ASSIGN(NetworkRecord record, by_id(wanted.network));
   Attachment result;

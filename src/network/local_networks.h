@@ -226,7 +226,8 @@ class LocalNetworks {
   // Whether the interfaces are gone when it returns, or are only out of use, as of a namespace that
   // is going anyway.
   enum class Gone { kNow, kSoon };
-  // `space` is the container's network namespace, for what is nowhere else; -1: it has ended.
+  // None of them is of plugins. `space` is the container's network namespace, for what is nowhere
+  // else; -1: it has ended.
   void unwire(const std::vector<Endpoint>& endpoints, Gone gone, FdRef space = FdRef(-1));
   Result<NetworkRecord> by_id(const std::string& id) const;
 

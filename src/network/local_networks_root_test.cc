@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Networks on the kernel that is there, in a network namespace of each test's own.
+#include <fcntl.h>
+
 #include <cstdlib>
 
 #include "network/testing/networks_fixture.h"
@@ -119,6 +121,43 @@ TEST_F(LocalNetworksTest, ADetachedContainerLeavesNothing) {
   EXPECT_THAT(networks_->endpoints_of_container("one"), IsEmpty());
   Attachment two = attach("two", "bridge", {{"tcp", 80, {}, 8000, 8000}});
   EXPECT_EQ(address(two), address(one));
+}
+
+// Whatever kind of network a run was in that nobody has taken away.
+TEST_F(LocalNetworksTest, AFormerRunIsTakenAwayBeforeTheNext) {
+  Fd folder = *open_at(kCwd, folder_, O_RDONLY | O_DIRECTORY);
+  ASSERT_TRUE(replace_file(folder, "plugin",
+                           cat("#!/bin/sh\necho $CNI_COMMAND >>", folder_,
+                               R"(/log
+[ $CNI_COMMAND = DEL ] || echo '{"cniVersion":"1.0.0","ips":[{"address":"10.9.0.2/24"}]}'
+)"),
+                           0755));
+  ASSERT_TRUE(replace_file(
+      folder, "plugged.conflist",
+      R"({"cniVersion":"1.0.0","name":"plugged","plugins":[{"type":"plugin"}]})", 0600));
+  options_.cni_plugins = {folder_};
+  open();
+  NewNetwork wanted;
+  wanted.name = "plugged";
+  wanted.driver = "cni";
+  wanted.options["conflist"] = folder_ + "/plugged.conflist";
+  auto made = networks_->create(wanted);
+  ASSERT_TRUE(made.has_value()) << made.error().message();
+  make("mine");
+  std::string outside = attach("one", "mine").endpoints.front().outside;
+  ASSERT_TRUE(has_link(outside));
+  EXPECT_TRUE(attach("one", "plugged").endpoints.front().cni);
+  EXPECT_FALSE(has_link(outside));
+  EXPECT_THAT(networks_->endpoints_of_network(id_of("mine")), IsEmpty());
+  attach("one", "plugged");
+  EXPECT_THAT(networks_->endpoints_of_container("one"), SizeIs(1));
+  attach("one", "mine");
+  EXPECT_THAT(networks_->endpoints_of_network(id_of("plugged")), IsEmpty());
+  EXPECT_THAT(networks_->endpoints_of_container("one"), SizeIs(1));
+  EXPECT_EQ(*read_file(folder_ + "/log", 64), "ADD\nDEL\nADD\nDEL\n");
+  networks_->detach("one");
+  EXPECT_TRUE(networks_->remove("mine"));
+  EXPECT_TRUE(networks_->remove("plugged"));
 }
 
 TEST_F(LocalNetworksTest, ATakenPortIsRefusedWithItsHolder) {
