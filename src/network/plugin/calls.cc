@@ -225,6 +225,9 @@ Status Call::wire(const Record& record, const cni::AddResult& given,
 
 // That of another of ours; what else listens at the host is not looked for.
 Status Call::check_ports(const Records& records) const {
+  bool is_none = std::ranges::none_of(
+      config_.ports, [](const cni::PortMapping& wanted) { return wanted.host_port != 0; });
+  if (is_none) return {};
   TRY_ASSIGN(network::FirewallState state, records.firewall());
   for (const cni::PortMapping& wanted : config_.ports) {
     network::Ip host = network::parse_ip(wanted.host_ip).value_or(Ip(Ip4()));
@@ -288,24 +291,34 @@ Result<std::string> Call::add() const {
   auto made = make(records, given);
   if (!made) {
     // The first failure is the one to tell of; what stays is taken away by a DEL.
-    std::ignore = remove_one(records, key());
+    std::ignore = remove_all(records, {key()});
     return fail(std::move(made).error());
   }
   give_back.dismiss();
   return cni::result_text(*made, config_.version) + "\n";
 }
 
-// The kernel first, the row last, and the address is free only then.
-Status Call::remove_one(const Records& records, const Attachment& which) const {
+// The kernel first, the row last, and the address is free only then. The firewall is still to be
+// set: what a death in between leaves in it goes with the next call, which makes it of the rows.
+Status Call::remove_rows(const Records& records, const std::vector<Attachment>& all) const {
   TRY_ASSIGN(Links links, Links::open());
-  TRY(links.remove(outside_of(config_.name, which)));
-  TRY(records.remove(config_.name, which));
-  return set_firewall(records);
+  for (const Attachment& which : all) {
+    TRY(links.remove(outside_of(config_.name, which)));
+    TRY(records.remove(config_.name, which));
+  }
+  return {};
+}
+
+Status Call::remove_all(const Records& records, const std::vector<Attachment>& all) const {
+  Status removed = remove_rows(records, all);
+  // Also when some are left: the rows of others have gone.
+  Status set = set_firewall(records);
+  return removed ? set : removed;
 }
 
 Status Call::remove() const {
   TRY_ASSIGN(Records records, Records::open(config_.folder));
-  TRY(remove_one(records, key()));
+  TRY(remove_all(records, {key()}));
   TRY(delegate("DEL"));
   return {};
 }
@@ -347,10 +360,13 @@ Status Call::collect() const {
   {
     TRY_ASSIGN(Records records, Records::open(config_.folder));
     TRY_ASSIGN(std::vector<Record> all, records.of_network(config_.name));
+    std::vector<Attachment> stale;
     for (const Record& record : all) {
       if (std::ranges::find(*config_.valid, record.attachment) != config_.valid->end()) continue;
-      TRY(remove_one(records, record.attachment));
+      stale.push_back(record.attachment);
     }
+    // Also for none: a death may have come before the firewall was set.
+    TRY(remove_all(records, stale));
   }
   TRY(delegate("GC"));
   return {};

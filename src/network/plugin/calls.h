@@ -37,7 +37,9 @@ class Call {
               const std::vector<network::Address>& addresses, cni::AddResult& result) const;
   Status make_bridge(const Record& record, const cni::AddResult& given,
                      const std::vector<network::Address>& own) const;
-  Status remove_one(const Records& records, const Attachment& which) const;
+  // Of our network; the first failure, behind which the rest stays.
+  Status remove_all(const Records& records, const std::vector<Attachment>& all) const;
+  Status remove_rows(const Records& records, const std::vector<Attachment>& all) const;
   Status check_ports(const Records& records) const;
   Status set_firewall(const Records& records) const;
 

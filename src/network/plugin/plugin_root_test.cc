@@ -87,6 +87,26 @@ class DhowCni : public testing::TempDirTest {
   static std::string bridge_setting(std::string_view name) {
     return said_by({"sh", "-c", cat("cat /proc/sys/net/ipv6/conf/dhc*/", name)});
   }
+  // With a plugin that strace kills at the nth time that it opens something, or sends a message to
+  // the kernel, for `command`.
+  cni::Library deadly(std::string_view command, int nth) {
+    std::filesystem::create_directory(at("bin"));
+    std::string program = ::getenv("DHOW_CNI");
+    put("bin/dhow-cni",
+        // The search for leaks of sanitized builds can't be traced.
+        cat("#!/bin/sh\nexport ASAN_OPTIONS=detect_leaks=0\n"
+            "if [ \"$CNI_COMMAND\" = ",
+            command,
+            " ]; then exec strace -f -o /dev/null "
+            "-e trace=openat,sendto,renameat,unlinkat -e "
+            "inject=openat,sendto,renameat,unlinkat:signal=KILL:when=",
+            nth, " ", program, "; fi\nexec ", program, "\n"));
+    EXPECT_EQ(::chmod(at("bin/dhow-cni").c_str(), 0755), 0);
+    cni::LibraryOptions options;
+    options.plugin_folders = {at("bin")};
+    options.cache_folder = at("cache");
+    return cni::Library(options);
+  }
   // Bridges stay for the next container.
   void expect_nothing_left() {
     EXPECT_THAT(said_by({"ip", "-o", "link"}), Not(HasSubstr("dhv")));
@@ -278,24 +298,10 @@ TEST_F(DhowCni, LeavesTheEnginesFirewallAlone) {
 // A kill after each of its first changes to the machine: what is left, a DEL takes away.
 TEST_F(DhowCni, ADeathInTheMiddleLeavesWhatADelTakesAway) {
   cni::NetworkConfig config = network();
-  // strace kills it at the nth time that it opens something, or sends a message to the kernel.
-  std::string program = ::getenv("DHOW_CNI");
-  std::filesystem::create_directory(at("bin"));
   bool has_ended = false;
   int nth = 0;
   while (!has_ended && ++nth < 200) {
-    put("bin/dhow-cni",
-        // The search for leaks of sanitized builds can't be traced.
-        cat("#!/bin/sh\nexport ASAN_OPTIONS=detect_leaks=0\n"
-            "if [ \"$CNI_COMMAND\" = ADD ]; then exec strace -f -o /dev/null "
-            "-e trace=openat,sendto,renameat,unlinkat -e "
-            "inject=openat,sendto,renameat,unlinkat:signal=KILL:when=",
-            nth, " ", program, "; fi\nexec ", program, "\n"));
-    ASSERT_EQ(::chmod(at("bin/dhow-cni").c_str(), 0755), 0);
-    cni::LibraryOptions options;
-    options.plugin_folders = {at("bin")};
-    options.cache_folder = at("cache");
-    cni::Library library(options);
+    cni::Library library = deadly("ADD", nth);
     auto added = library.add(config, attachment(one_, "c1"));
     has_ended = added.has_value();
     if (has_ended) {
@@ -305,6 +311,28 @@ TEST_F(DhowCni, ADeathInTheMiddleLeavesWhatADelTakesAway) {
   }
   EXPECT_TRUE(has_ended);
   // Each of them was a death at another place.
+  EXPECT_GT(nth, 10);
+}
+
+TEST_F(DhowCni, ADeathOfACollectionIsMadeGoodByTheNext) {
+  cni::NetworkConfig config = network();
+  cni::Attachment web = attachment(one_, "web");
+  cni::Capabilities capabilities;
+  capabilities.port_mappings = {{8099, 80, "tcp", ""}};
+  web.capabilities = capabilities.args();
+  bool has_ended = false;
+  int nth = 0;
+  while (!has_ended && ++nth < 200) {
+    add(config, web);
+    add(config, attachment(two_, "c2"));
+    std::filesystem::remove_all(at("cache"));
+    has_ended = deadly("GC", nth).collect(config, {}).has_value();
+    if (!has_ended) {
+      EXPECT_TRUE(library_->collect(config, {}));
+    }
+    ASSERT_NO_FATAL_FAILURE(expect_nothing_left()) << nth;
+  }
+  EXPECT_TRUE(has_ended);
   EXPECT_GT(nth, 10);
 }
 
