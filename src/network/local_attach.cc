@@ -21,12 +21,9 @@
 namespace dhow::network {
 namespace {
 
-// What docker sets for containers: ports below 1024 and ping for everybody inside. The network has
-// no IPv6, so interfaces get no addresses of it either.
+// The network has no IPv6 where nothing else is said, so interfaces get no addresses of it either.
 Status set_up_name_space() {
-  TRY(bring_loopback_up());
-  TRY(write_existing("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"));
-  TRY(write_existing("/proc/sys/net/ipv4/ping_group_range", "0 2147483647"));
+  TRY(set_up_for_container());
   auto status = write_existing("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
   if (!status && status.error().sys_errno() != ENOENT) return status;
   return {};

@@ -74,13 +74,6 @@ Result<cni::CapabilityArgs> capabilities_of(const cni::NetworkConfig& config,
   return all.args();
 }
 
-// As in a container of a network of our own, but that plugins decide on IPv6.
-Status set_up_plugged_space() {
-  TRY(bring_loopback_up());
-  TRY(write_existing("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"));
-  return write_existing("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
-}
-
 // Plugins want a path, also when the container has ended.
 Status pin(FdRef space, const std::string& path) {
   TRY(make_dirs(path.substr(0, path.rfind('/')), 0711));
@@ -193,10 +186,11 @@ Result<Attachment> LocalNetworks::attach_by_plugins(const AttachRequest& request
   }
   Cleanup undo([&] { unplug(endpoint); });
   TRY(add_rows(result.endpoints));
+  // Plugins decide on IPv6.
   if (request.space.get() < 0) {
-    TRY_ASSIGN(result.space, make_name_space(set_up_plugged_space));
+    TRY_ASSIGN(result.space, make_name_space(set_up_for_container));
   } else {
-    TRY(run_in_name_space(request.space, set_up_plugged_space));
+    TRY(run_in_name_space(request.space, set_up_for_container));
   }
   TRY(plug(endpoint, record, wanted, result.space ? FdRef(result.space) : request.space));
   undo.dismiss();

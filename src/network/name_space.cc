@@ -9,6 +9,8 @@
 #include <thread>
 
 #include "base/strings.h"
+#include "sys/file_io.h"
+#include "sys/netlink.h"
 
 namespace dhow::network {
 namespace {
@@ -43,6 +45,12 @@ Status run_in_name_space(FdRef space, const std::function<Status()>& inside) {
     }
     return inside();
   });
+}
+
+Status set_up_for_container() {
+  TRY(bring_loopback_up());
+  TRY(write_existing("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"));
+  return write_existing("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
 }
 
 }  // namespace dhow::network

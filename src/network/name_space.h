@@ -17,4 +17,8 @@ Result<Fd> make_name_space(const std::function<Status()>& inside);
 // Runs `inside` in a network namespace that is there, in a thread of its own.
 Status run_in_name_space(FdRef space, const std::function<Status()>& inside);
 
+// Sets in the namespace of the calling thread what docker sets for containers: the loopback
+// interface is up, and ports below 1024 and ping are for everybody.
+Status set_up_for_container();
+
 }  // namespace dhow::network
