@@ -98,9 +98,7 @@ std::string inside_prefix(const NetworkRecord& record) {
 Result<Endpoint> LocalNetworks::plan(const std::string& container, const std::string& name,
                                      const Join& wanted, std::size_t number) {
   Endpoint endpoint;
-  TRY_ASSIGN(std::string half, random_name());
-  TRY_ASSIGN(std::string other_half, random_name());
-  endpoint.id = half + other_half;
+  TRY_ASSIGN(endpoint.id, random_id());
   endpoint.container = container;
   endpoint.name = name;
   std::lock_guard lock(mutex_);

@@ -141,9 +141,7 @@ Result<NetworkRecord> LocalNetworks::cni_record_of(const NewNetwork& wanted) con
   }
   for (const cni::PluginConfig& plugin : config->plugins) TRY(cni_.plugins().find(plugin.type));
   record.cni = cni::network_text(*config);
-  TRY_ASSIGN(std::string half, random_name());
-  TRY_ASSIGN(std::string other_half, random_name());
-  record.id = half + other_half;
+  TRY_ASSIGN(record.id, random_id());
   return record;
 }
 
@@ -163,10 +161,8 @@ Result<Attachment> LocalNetworks::attach_by_plugins(const AttachRequest& request
   const Join& wanted = request.joins.front();
   TRY_ASSIGN(NetworkRecord record, by_id(wanted.network));
   Attachment result;
-  TRY_ASSIGN(std::string half, random_name());
-  TRY_ASSIGN(std::string other_half, random_name());
   Endpoint& endpoint = result.endpoints.emplace_back();
-  endpoint.id = half + other_half;
+  TRY_ASSIGN(endpoint.id, random_id());
   endpoint.network = record.id;
   endpoint.container = request.container;
   endpoint.name = request.name;

@@ -140,9 +140,7 @@ Status LocalNetworks::make_default() {
     if (network.record.is_default()) return refresh_default(network.record);
   }
   NetworkRecord record;
-  TRY_ASSIGN(std::string half, random_name());
-  TRY_ASSIGN(std::string other_half, random_name());
-  record.id = half + other_half;
+  TRY_ASSIGN(record.id, random_id());
   record.name = "bridge";
   record.created = metadata::now();
   record.bridge = options_.bridge;

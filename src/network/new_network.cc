@@ -297,9 +297,7 @@ Result<NetworkRecord> LocalNetworks::record_of(const NewNetwork& wanted) const {
   if (wanted.driver == "cni") return cni_record_of(wanted);
   TRY(check_driver(wanted));
   NetworkRecord record;
-  TRY_ASSIGN(std::string half, random_name());
-  TRY_ASSIGN(std::string other_half, random_name());
-  record.id = half + other_half;
+  TRY_ASSIGN(record.id, random_id());
   record.name = wanted.name;
   record.internal = wanted.internal;
   record.attachable = wanted.attachable;
