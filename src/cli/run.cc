@@ -99,11 +99,14 @@ Result<StreamOptions> stream_options(Session& session, client::Client& client,
   return options;
 }
 
-// Runs the streams to their end: the container's exit code, or 0 after the detach keys.
-Result<int> follow(Session& session, Joined& joined, const StreamOptions& options) {
+// Runs the streams to their end: the container's exit code, or `detached` after the detach keys.
+Result<int> follow(Session& session, Joined& joined, const StreamOptions& options,
+                   Result<int> detached) {
+  auto size = terminal_size(STDOUT_FILENO);
+  if (options.resize && size) options.resize(*size);
   session.flush();
   TRY_ASSIGN(StreamEnd end, run_streams(joined.streams, options));
-  if (end == StreamEnd::kDetached) return 0;
+  if (end == StreamEnd::kDetached) return detached;
   return exit_code_of(joined.wait);
 }
 
@@ -122,9 +125,7 @@ Result<int> run_attached(Session& session, client::Client& client, const Joining
     return report_run_failure(session, started.error(),
                               start_failure_code(started.error().message()));
   }
-  auto size = terminal_size(STDOUT_FILENO);
-  if (options.resize && size) options.resize(*size);
-  return follow(session, joined, options);
+  return follow(session, joined, options, 0);
 }
 
 Result<int> run_detached(Session& session, client::Client& client, const std::string& id) {
@@ -230,9 +231,7 @@ Result<int> start_joined(Session& session, client::Client& client, const Argumen
   TRY_ASSIGN(Joined joined, join(client, joining, "next-exit"));
   block_signals(options);
   TRY(start_container(client, container));
-  auto size = terminal_size(STDOUT_FILENO);
-  if (options.resize && size) options.resize(*size);
-  return follow(session, joined, options);
+  return follow(session, joined, options, 0);
 }
 
 }  // namespace
@@ -279,13 +278,8 @@ Result<int> run_attach(Session& session, const Arguments& arguments) {
   TRY_ASSIGN(StreamOptions options, stream_options(session, *client, joining));
   TRY_ASSIGN(Joined joined, join(*client, joining, "not-running"));
   block_signals(options);
-  auto size = terminal_size(STDOUT_FILENO);
-  if (options.resize && size) options.resize(*size);
-  session.flush();
-  TRY_ASSIGN(StreamEnd end, run_streams(joined.streams, options));
   // Unlike run and start, as with docker: who only attached is told why it ends.
-  if (end == StreamEnd::kDetached) return fail(Code::kCancelled, "read escape sequence");
-  return exit_code_of(joined.wait);
+  return follow(session, joined, options, fail(Code::kCancelled, "read escape sequence"));
 }
 
 }  // namespace dhow::cli
