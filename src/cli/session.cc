@@ -66,14 +66,9 @@ Result<client::Endpoint> Session::default_endpoint() const {
   return endpoint;
 }
 
-// `own`: whether an engine may be started there.
-Result<client::Endpoint> Session::endpoint(bool& own) {
+Result<client::Endpoint> Session::endpoint() {
   TRY_ASSIGN(std::string name, context_name());
-  if (name == kDefaultContext) {
-    TRY_ASSIGN(client::Endpoint endpoint, default_endpoint());
-    own = endpoint.text == client::default_endpoint().text;
-    return endpoint;
-  }
+  if (name == kDefaultContext) return default_endpoint();
   ContextStore store(config_folder());
   auto context = store.read(name);
   if (!context) {
@@ -81,17 +76,15 @@ Result<client::Endpoint> Session::endpoint(bool& own) {
                 cat("Failed to initialize: unable to resolve docker endpoint: ",
                     context.error().message()));
   }
-  TRY_ASSIGN(client::Endpoint endpoint, store.endpoint(*context));
-  own = endpoint.text == client::default_endpoint().text;
-  return endpoint;
+  return store.endpoint(*context);
 }
 
 Result<client::Client*> Session::client() {
   if (client_) return client_.get();
-  bool own = false;
-  TRY_ASSIGN(client::Endpoint endpoint, this->endpoint(own));
+  TRY_ASSIGN(client::Endpoint endpoint, this->endpoint());
   client::Client::Starter starter;
-  if (own) {
+  // One that may be started.
+  if (endpoint.text == client::default_endpoint().text) {
     starter = [path = endpoint.address] { return client::start_engine(path); };
   }
   client_ = std::make_unique<client::Client>(std::move(endpoint), environment("DOCKER_API_VERSION"),

@@ -60,7 +60,7 @@ class Session {
  private:
   std::string given_host() const;
   Result<client::Endpoint> default_endpoint() const;
-  Result<client::Endpoint> endpoint(bool& own);
+  Result<client::Endpoint> endpoint();
 
   std::string_view name_;
   const Arguments& globals_;
