@@ -243,11 +243,9 @@ Result<int> run_context_ls(Session& session, const Arguments& arguments) {
              RowFormat::make(arguments.string("format"),
                              "{{.Name}}\t{{.Description}}\t{{.DockerEndpoint}}\t{{.Error}}"));
   TRY_ASSIGN(auto document, oci::JsonDocument::parse(text));
-  std::vector<oci::JsonValue> rows;
-  for (std::size_t i = 0; i < document.root().size(); ++i) rows.push_back(document.root().item(i));
   RowOptions options;
   options.truncate = format.is_table();
-  TRY_ASSIGN(std::string output, format.render(kContextRows, rows, options));
+  TRY_ASSIGN(std::string output, format.render(kContextRows, document.root(), options));
   session.print(output);
   if (!environment("DOCKER_HOST").empty()) {
     session.complain_line(

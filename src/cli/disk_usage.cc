@@ -156,14 +156,12 @@ std::string cache_details(JsonValue records) {
 
 Result<std::string> details(JsonValue root) {
   JsonValue containers = root.find("Containers");
-  std::vector<JsonValue> rows;
-  for (std::size_t i = 0; i < containers.size(); ++i) rows.push_back(containers.item(i));
   RowOptions options;
   TRY_ASSIGN(RowFormat format,
              RowFormat::make("",
                              "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{."
                              "RunningFor}}\t{{.Status}}\t{{.Names}}"));
-  TRY_ASSIGN(std::string table, format.render(container_rows(), rows, options));
+  TRY_ASSIGN(std::string table, format.render(container_rows(), containers, options));
   return cat("Images space usage:\n\n", image_details(root.find("Images")),
              "\nContainers space usage:\n\n", table, "\nLocal Volumes space usage:\n\n",
              volume_details(root.find("Volumes")),
@@ -200,13 +198,11 @@ Result<int> run_system_df(Session& session, const Arguments& arguments) {
   }
   json.end_array();
   TRY_ASSIGN(auto summary, oci::JsonDocument::parse(json.text()));
-  std::vector<JsonValue> rows;
-  for (std::size_t i = 0; i < summary.root().size(); ++i) rows.push_back(summary.root().item(i));
   TRY_ASSIGN(
       RowFormat format,
       RowFormat::make(arguments.string("format"),
                       "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}"));
-  TRY_ASSIGN(std::string output, format.render(kUsageRows, rows, RowOptions{}));
+  TRY_ASSIGN(std::string output, format.render(kUsageRows, summary.root(), RowOptions{}));
   session.print(output);
   return 0;
 }

@@ -178,9 +178,7 @@ Result<int> run_images(Session& session, const Arguments& arguments) {
   TRY_ASSIGN(auto document, oci::JsonDocument::parse(body));
   TRY_ASSIGN(auto expanded,
              expanded_images(document.root(), digests || format.mentions("Digest"), true));
-  std::vector<JsonValue> rows;
-  for (std::size_t i = 0; i < expanded.root().size(); ++i) rows.push_back(expanded.root().item(i));
-  TRY_ASSIGN(std::string output, format.render(kImageRows, rows, options));
+  TRY_ASSIGN(std::string output, format.render(kImageRows, expanded.root(), options));
   session.print(output);
   return 0;
 }
@@ -270,9 +268,7 @@ Result<int> run_history(Session& session, const Arguments& arguments) {
   call.query.add_given("platform", arguments.string("platform"));
   TRY_ASSIGN(std::string body, client->call(std::move(call)));
   TRY_ASSIGN(auto document, oci::JsonDocument::parse(body));
-  std::vector<JsonValue> rows;
-  for (std::size_t i = 0; i < document.root().size(); ++i) rows.push_back(document.root().item(i));
-  TRY_ASSIGN(std::string output, format.render(kHistoryRows, rows, options));
+  TRY_ASSIGN(std::string output, format.render(kHistoryRows, document.root(), options));
   session.print(output);
   return 0;
 }

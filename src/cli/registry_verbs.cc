@@ -149,9 +149,7 @@ Result<int> run_search(Session& session, const Arguments& arguments) {
     call.headers.push_back({"X-Registry-Auth", registry_header(credentials, key)});
   TRY_ASSIGN(std::string body, client->call(std::move(call)));
   TRY_ASSIGN(auto document, oci::JsonDocument::parse(body));
-  std::vector<JsonValue> rows;
-  for (std::size_t i = 0; i < document.root().size(); ++i) rows.push_back(document.root().item(i));
-  TRY_ASSIGN(std::string output, format.render(kSearchRows, rows, options));
+  TRY_ASSIGN(std::string output, format.render(kSearchRows, document.root(), options));
   session.print(output);
   return 0;
 }

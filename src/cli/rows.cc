@@ -103,6 +103,13 @@ Result<std::string> RowFormat::render(const RowKind& kind, const std::vector<oci
   return finish(kind, std::move(body));
 }
 
+Result<std::string> RowFormat::render(const RowKind& kind, oci::JsonValue array,
+                                      const RowOptions& options) const {
+  std::string body;
+  for (std::size_t i = 0; i < array.size(); ++i) TRY(append(kind, array.item(i), options, body));
+  return finish(kind, std::move(body));
+}
+
 Result<std::string> RowFormat::finish(const RowKind& kind, std::string body) const {
   if (!table_) return body;
   std::string text;

@@ -73,6 +73,8 @@ class RowFormat {
   // Both at once.
   Result<std::string> render(const RowKind& kind, const std::vector<oci::JsonValue>& rows,
                              const RowOptions& options) const;
+  Result<std::string> render(const RowKind& kind, oci::JsonValue array,
+                             const RowOptions& options) const;
 
  private:
   RowFormat(Template parsed, bool table, bool wants_all)

@@ -157,11 +157,9 @@ Result<std::string> stats_round(client::Client& client, const Arguments& argumen
   }
   json.end_array();
   TRY_ASSIGN(auto table, oci::JsonDocument::parse(json.text()));
-  std::vector<JsonValue> rows;
-  for (std::size_t i = 0; i < table.root().size(); ++i) rows.push_back(table.root().item(i));
   RowOptions options;
   options.truncate = !arguments.boolean("no-trunc");
-  return format.render(kStatsRows, rows, options);
+  return format.render(kStatsRows, table.root(), options);
 }
 
 }  // namespace
