@@ -105,7 +105,6 @@ Status LogFile::rotate() {
     }
     return open_current();
   }
-  if (is_packing()) return {};
   std::ignore = ::unlink(cat(older(options_.max_files - 1), kPacked).c_str());
   for (int index = options_.max_files - 1; index >= 1; --index) TRY(move_older(index));
   TRY(open_current());
@@ -136,7 +135,7 @@ bool LogFile::append(std::string_view lines, std::int64_t now_ns, std::size_t& w
   bool is_old =
       options_.max_age_s > 0 && begun_ns_ > 0 &&
       (now_ns - begun_ns_) / kNsPerSecond > options_.max_age_s / std::max(1, options_.max_files);
-  if (is_full || is_old) {
+  if ((is_full || is_old) && !is_packing()) {
     auto rotated = rotate();
     // The file that is open still takes lines, wherever it is by now.
     if (!rotated) log::warning(cat("log: ", rotated.error().message()));
