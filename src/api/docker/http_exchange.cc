@@ -134,9 +134,7 @@ void HttpExchange::finish(bool keep_alive) {
 
 void HttpExchange::hijack(std::string_view content_type) {
   if (begun_) return;
-  begun_ = true;
-  raw_ = true;
-  keep_alive_ = false;
+  hijack_silently();
   if (head_.upgrade) {
     pending_ += cat("HTTP/1.1 101 UPGRADED\r\nContent-Type: ", content_type,
                     "\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n",
@@ -145,7 +143,6 @@ void HttpExchange::hijack(std::string_view content_type) {
     pending_ += cat("HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n");
   }
   flush();
-  asio::post(connection_->core().io, [connection = connection_] { connection->became_raw(); });
 }
 
 void HttpExchange::hijack_silently() {
