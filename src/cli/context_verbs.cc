@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 
 #include "base/strings.h"
 #include "cli/container_calls.h"
@@ -23,11 +22,6 @@ namespace {
 using enum FlagKind;
 
 constexpr std::string_view kDefaultDescription = "Current DOCKER_HOST based configuration";
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
 
 // What there is without any context: what the flags and the environment say.
 Context default_context(const Session& session) {
@@ -112,13 +106,16 @@ Status set_endpoint(Session& session, std::string_view text, Context& context) {
   return {};
 }
 
+Status check_new_name(const ContextStore& store, std::string_view name) {
+  TRY(check_context_name(name));
+  if (!store.contains(name)) return {};
+  return fail(Code::kAlreadyExists, cat("context ", quoted(name), " already exists"));
+}
+
 Result<int> run_context_create(Session& session, const Arguments& arguments) {
   std::string name(arguments.positional(0));
   ContextStore store(session.config_folder());
-  TRY(check_context_name(name));
-  if (store.contains(name)) {
-    return fail(Code::kAlreadyExists, cat("context ", quoted(name), " already exists"));
-  }
+  TRY(check_new_name(store, name));
   Context context;
   if (std::string_view from = arguments.string("from"); !from.empty()) {
     TRY_ASSIGN(context, read_context(session, from));
@@ -351,10 +348,7 @@ Result<int> run_context_import(Session& session, const Arguments& arguments) {
   std::string name(arguments.positional(0));
   std::string path(arguments.positional(1));
   ContextStore store(session.config_folder());
-  TRY(check_context_name(name));
-  if (store.contains(name)) {
-    return fail(Code::kAlreadyExists, cat("context ", quoted(name), " already exists"));
-  }
+  TRY(check_new_name(store, name));
   auto file = path == "-" ? duplicate_input() : open_at(kCwd, path, O_RDONLY);
   if (!file) {
     return fail(file.error().code(),

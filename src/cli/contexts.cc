@@ -65,7 +65,6 @@ std::vector<Context> ContextStore::list() const {
     auto context = parse_context(*text);
     if (context) contexts.push_back(std::move(*context));
   }
-  std::ranges::sort(contexts, {}, &Context::name);
   return contexts;
 }
 

@@ -29,7 +29,7 @@ class ContextStore {
  public:
   explicit ContextStore(std::string config_folder) : folder_(config_folder + "/contexts") {}
 
-  // All but the default one, by their names; what can't be read is left out.
+  // All but the default one, in no order; what can't be read is left out.
   std::vector<Context> list() const;
   bool contains(std::string_view name) const;
   // kNotFound in docker's words.

@@ -13,17 +13,17 @@
 namespace dhow::cli {
 namespace {
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
-
 void write_text(int fd, std::string_view text) {
   // A reader that has gone is no reason to say anything: SIGPIPE ends the program as a rule.
   std::ignore = write_all(FdRef(fd), text);
 }
 
 }  // namespace
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
 
 std::string Session::given_host() const {
   std::string host(globals_.string("host"));

@@ -14,6 +14,9 @@
 
 namespace dhow::cli {
 
+// The variable of that name; "" where there is none.
+std::string environment(const char* name);
+
 // What a command works with: the engine, the user's configuration and the standard streams. For one
 // thread.
 class Session {
