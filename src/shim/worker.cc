@@ -23,6 +23,8 @@ namespace dhow::shim {
 namespace {
 
 constexpr int kResultSocket = 3;
+// What is received at once. Results are a line as a rule, and each page of a buffer is a fault.
+constexpr std::size_t kPiece = std::size_t{2} << 10;
 
 // In front of the payload, or of the text of an error.
 struct Header {
@@ -132,7 +134,7 @@ void Workers::start(const WorkerStreams& streams, const Work& work, Done done) {
 
 void Workers::receive(Running& running) {
   while (true) {
-    auto message = receive_message(running.socket, std::size_t{64} << 10);
+    auto message = receive_message(running.socket, kPiece);
     if (!message || message->end) {
       // EAGAIN, or the other end is gone: then the loop has nothing more to tell.
       if (message) running.watch.set_events(0);
