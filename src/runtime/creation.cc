@@ -175,6 +175,7 @@ Status Creation::make_state() {
   record_.created = timestamp_now();
   record_.annotations = config_.annotations;
   record_.owner_uid = ::getuid();
+  record_.late_hooks = !config_.hooks.poststart.empty() || !config_.hooks.poststop.empty();
   record_.own_user_namespace = namespaces_.has(NamespaceType::kUser);
   record_.own_pid_namespace = namespaces_.creates(NamespaceType::kPid);
   record_.cgroup.kind = context_.cgroup_manager;

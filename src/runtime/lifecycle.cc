@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 
 #include "base/log.h"
 #include "base/strings.h"
@@ -58,6 +59,7 @@ Status open_gate(const Container& container) {
 Status start(const Context& context, std::string_view id) {
   TRY_ASSIGN(Container container, Container::open(context, id, true));
   TRY(check_startable(container));
+  if (!container.record().late_hooks) return open_gate(container);
   TRY_ASSIGN(oci::Config config, container.dir().load_config());
   TRY(open_gate(container));
   auto hooked = run_hooks("poststart", config.hooks.poststart,
@@ -136,7 +138,11 @@ Status remove(const Context& context, std::string_view id, bool force) {
     return removed;
   }
   TRY(check_removable(*container, force));
-  auto config = container->dir().load_config();
+  // Looked for before the folder goes.
+  std::optional<oci::Config> config;
+  if (container->record().late_hooks) {
+    if (auto loaded = container->dir().load_config()) config = std::move(*loaded);
+  }
   oci::State state = hook_state(container->record(), "stopped");
   TRY(destroy_container(context, container->dir(), container->record()));
   if (config) {

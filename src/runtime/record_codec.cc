@@ -52,6 +52,9 @@ class Reader {
     if (!value) note(name);
     return value.value_or(false);
   }
+  bool boolean_or(std::string_view name, bool otherwise) {
+    return object_.find(name).kind() == oci::JsonKind::kNull ? otherwise : boolean(name);
+  }
   oci::StringMap map(std::string_view name) {
     oci::StringMap result;
     oci::JsonValue value = object_.find(name);
@@ -121,6 +124,7 @@ std::string record_to_json(const Record& record) {
   json.member_boolean("ownUserNamespace", record.own_user_namespace);
   json.member_boolean("ownPidNamespace", record.own_pid_namespace);
   json.member_boolean("ready", record.ready);
+  json.member_boolean("lateHooks", record.late_hooks);
   json.member("rdtGroup", record.rdt_group);
   json.member("rdtMonitor", record.rdt_monitor);
   write_map(json, "annotations", record.annotations);
@@ -155,6 +159,7 @@ Result<Record> record_from_json(std::string_view text) {
   record.own_user_namespace = reader.boolean("ownUserNamespace");
   record.own_pid_namespace = reader.boolean("ownPidNamespace");
   record.ready = reader.boolean("ready");
+  record.late_hooks = reader.boolean_or("lateHooks", true);
   record.rdt_group = reader.text("rdtGroup");
   record.rdt_monitor = reader.text("rdtMonitor");
   record.annotations = reader.map("annotations");

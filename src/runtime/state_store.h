@@ -31,6 +31,7 @@ struct Record {
   bool own_user_namespace = false;
   bool own_pid_namespace = false;  // then the kernel ends all its processes with init
   bool ready = false;              // false while create is under way
+  bool late_hooks = true;          // of poststart or poststop; without, nobody has to look for them
   std::string rdt_group;           // resctrl folder that create made, removed by delete
   std::string rdt_monitor;
 };
