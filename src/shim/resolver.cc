@@ -12,8 +12,8 @@
 
 #include "dns/message.h"
 #include "dns/names.h"
-#include "shim/resident.h"
 #include "sys/file_io.h"
+#include "sys/resident.h"
 
 namespace dhow::shim {
 namespace {

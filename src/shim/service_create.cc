@@ -15,10 +15,10 @@
 #include "shim/bundle.h"
 #include "shim/cgroup_view.h"
 #include "shim/mounts.h"
-#include "shim/resident.h"
 #include "shim/resolver_sockets.h"
 #include "shim/service.h"
 #include "sys/file_io.h"
+#include "sys/resident.h"
 
 namespace dhow::shim {
 namespace {

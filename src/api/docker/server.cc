@@ -87,7 +87,12 @@ void Server::Core::remove(const std::shared_ptr<Connection>& connection) {
   for (auto& listener : listeners) accept_on(*listener);
 }
 
-void Server::Core::begin_work() { ++work; }
+void Server::Core::begin_work() {
+  ++work;
+  if (quiet_time.count() == 0) return;
+  last_begin = std::chrono::steady_clock::now();
+  if (!waits_for_quiet) await_quiet();
+}
 
 void Server::Core::end_work() {
   if (--work == 0) await_idle();
@@ -111,6 +116,19 @@ void Server::Core::check_idle() {
   }
   if (may_end && !may_end()) return await_idle();
   shut_down();
+}
+
+void Server::Core::await_quiet() {
+  waits_for_quiet = true;
+  if (!quiet_timer) quiet_timer.emplace(io);
+  // Requests that came meanwhile have not touched the timer: it is set once for all of them.
+  quiet_timer->expires_at(last_begin + quiet_time);
+  quiet_timer->async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    if (std::chrono::steady_clock::now() < last_begin + quiet_time) return await_quiet();
+    waits_for_quiet = false;
+    on_quiet();
+  });
 }
 
 void Server::Core::shut_down() {
@@ -195,6 +213,13 @@ void Server::end_when_idle(std::chrono::milliseconds idle, std::function<bool()>
   core_->idle_time = idle;
   core_->may_end = std::move(may_end);
   core_->await_idle();
+}
+
+void Server::when_quiet(std::chrono::milliseconds quiet, std::function<void()> handler) {
+  core_->quiet_time = quiet;
+  core_->on_quiet = std::move(handler);
+  core_->last_begin = std::chrono::steady_clock::now();
+  core_->await_quiet();
 }
 
 void Server::run() { core_->io.run(); }

@@ -57,6 +57,9 @@ class Server {
   // When there was neither a request nor a raw connection for that time, and `may_end` agrees,
   // run() returns.
   void end_when_idle(std::chrono::milliseconds idle, std::function<bool()> may_end);
+  // Calls `handler` in the server's thread when no request has come for that time, once until
+  // another one comes. Connections that stay open, as those of events and logs, don't count.
+  void when_quiet(std::chrono::milliseconds quiet, std::function<void()> handler);
   // Serves until stop(), in the caller's thread.
   void run();
   // Any thread.

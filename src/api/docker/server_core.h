@@ -44,6 +44,7 @@ struct Server::Core : std::enable_shared_from_this<Server::Core> {
   void end_work();
   void await_idle();
   void check_idle();
+  void await_quiet();
   void shut_down();
   // The headers that every answer has, and the date.
   std::string_view common_headers();
@@ -58,6 +59,11 @@ struct Server::Core : std::enable_shared_from_this<Server::Core> {
   std::chrono::milliseconds idle_time{0};  // 0: serve until stop()
   std::function<bool()> may_end;
   std::optional<asio::steady_timer> idle_timer;
+  std::chrono::milliseconds quiet_time{0};  // 0: nobody is told
+  std::function<void()> on_quiet;
+  std::optional<asio::steady_timer> quiet_timer;
+  std::chrono::steady_clock::time_point last_begin;
+  bool waits_for_quiet = false;
   std::string fixed_headers;
   Workers workers;  // last: jobs use all of the above
 };

@@ -470,23 +470,5 @@ TEST_F(ServerRawTest, ASlowReaderGetsEverything) {
   writer.join();
 }
 
-TEST_F(ServerTest, EndsWhenItIsIdle) {
-  route("GET", "/a", text("a"));
-  std::atomic<int> asked = 0;
-  start();
-  server_->stop();
-  thread_.join();
-  // The same server can't go on: a second one, which ends by itself.
-  server_.reset();
-  std::filesystem::remove(folder_ + "/socket");
-  ServerOptions options;
-  options.plan = [this](const RequestHead& head) { return router_.plan(head); };
-  auto server = Server::make(std::move(options));
-  ASSERT_TRUE(server.has_value());
-  (*server)->end_when_idle(std::chrono::milliseconds(1), [&] { return ++asked == 3; });
-  (*server)->run();
-  EXPECT_EQ(asked, 3);
-}
-
 }  // namespace
 }  // namespace dhow::api::docker

@@ -25,6 +25,7 @@
 #include "cmd/dhowd/tls_front.h"
 #include "engine/images.h"
 #include "sys/file_io.h"
+#include "sys/resident.h"
 
 namespace dhow::dhowd {
 namespace {
@@ -166,6 +167,14 @@ void limit_the_end(const std::stop_token& done) {
   ::_exit(0);
 }
 
+// How long nobody has asked for anything before the engine gives back what it doesn't need to wait.
+constexpr std::chrono::seconds kQuiet{5};
+
+void rest() {
+  ::malloc_trim(0);
+  drop_resident_code();
+}
+
 }  // namespace
 
 Status serve(Configuration configuration, const CommandLine& line) {
@@ -208,6 +217,7 @@ Status serve(Configuration configuration, const CommandLine& line) {
     server->end_when_idle(std::chrono::seconds(line.idle_exit),
                           [&] { return !is_needed(engine->containers()); });
   }
+  server->when_quiet(kQuiet, rest);
   tell_ready(line.ready_fd);
   log::info(cat("dhowd " DHOW_VERSION " serves ", join(configuration.hosts, ", ")));
   server->run();

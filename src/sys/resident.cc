@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "shim/resident.h"
+#include "sys/resident.h"
 
 #include <link.h>
 #include <sys/mman.h>
@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <tuple>
 
-namespace dhow::shim {
+namespace dhow {
 
 void drop_resident_code() {
   auto drop = [](dl_phdr_info* object, std::size_t, void*) {
@@ -23,9 +23,9 @@ void drop_resident_code() {
       // Only what is resident is at stake.
       std::ignore = ::madvise(reinterpret_cast<void*>(begin), size, MADV_DONTNEED);
     }
-    return 1;  // the first one is the program; of libraries there are none
+    return 0;  // go on with the next one
   };
   ::dl_iterate_phdr(drop, nullptr);
 }
 
-}  // namespace dhow::shim
+}  // namespace dhow
