@@ -36,16 +36,23 @@ Status check_startable(const Container& container) {
   }
 }
 
-// Opens the gate and waits until init's end of the result fifo closes: by execve, or with a
-// message.
-Status open_gate(const Container& container) {
-  const Fd& dir = container.dir().fd();
-  TRY_ASSIGN(Fd result, open_at(dir, kResultFifo, O_RDONLY | O_NONBLOCK));
-  TRY_ASSIGN(Fd go, open_at(dir, kGoFifo, O_WRONLY | O_NONBLOCK));
-  if (::fcntl(result.get(), F_SETFL, 0) != 0) return fail_errno(errno, "fcntl");
-  TRY(write_all(go, "0"));
-  go.reset();
-  TRY_ASSIGN(std::string failure, read_all(result));
+// Init's end of the fifo `result` closes by execve, or with a message.
+struct Gate {
+  Fd result;
+  Fd go;
+};
+
+Result<Gate> find_gate(FdRef dir) {
+  Gate gate;
+  TRY_ASSIGN(gate.result, open_at(dir, kResultFifo, O_RDONLY | O_NONBLOCK));
+  TRY_ASSIGN(gate.go, open_at(dir, kGoFifo, O_WRONLY | O_NONBLOCK));
+  return gate;
+}
+
+Status open_gate(Fd go) { return write_all(go, "0"); }
+
+// `failure`: all that came through the fifo.
+Status remove_gate(FdRef dir, std::string_view failure) {
   for (std::string_view name : {kGoFifo, kResultFifo}) {
     std::ignore = ::unlinkat(dir.get(), std::string(name).c_str(), 0);  // of no more use either way
   }
@@ -54,14 +61,51 @@ Status open_gate(const Container& container) {
               cat("unable to start container process: error during container init: ", failure));
 }
 
+Status pass_gate(const Container& container) {
+  const Fd& dir = container.dir().fd();
+  TRY_ASSIGN(Gate gate, find_gate(dir));
+  if (::fcntl(gate.result.get(), F_SETFL, 0) != 0) return fail_errno(errno, "fcntl");
+  TRY(open_gate(std::move(gate.go)));
+  TRY_ASSIGN(std::string failure, read_all(gate.result));
+  return remove_gate(dir, failure);
+}
+
 }  // namespace
+
+Result<std::optional<Starting>> Starting::prepare(const Context& context, std::string_view id) {
+  TRY_ASSIGN(Container container, Container::open(context, id, false));
+  TRY_ASSIGN(bool is_ours, container.dir().try_lock());
+  if (!is_ours || container.record().late_hooks) return std::nullopt;
+  TRY(check_startable(container));
+  Starting starting;
+  // The lock is of the open file, and so of the copy too.
+  TRY_ASSIGN(starting.folder_, container.dir().fd().duplicate());
+  TRY_ASSIGN(Gate gate, find_gate(starting.folder_));
+  starting.result_ = std::move(gate.result);
+  starting.go_ = std::move(gate.go);
+  return starting;
+}
+
+Status Starting::begin() { return open_gate(std::move(go_)); }
+
+std::optional<Status> Starting::go_on() {
+  char buffer[512];
+  while (true) {
+    ssize_t size = ::read(result_.get(), buffer, sizeof buffer);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && errno == EAGAIN) return std::nullopt;
+    if (size < 0) return fail_errno(errno, "read how the container starts");
+    if (size == 0) return remove_gate(folder_, failure_);
+    failure_.append(buffer, static_cast<std::size_t>(size));
+  }
+}
 
 Status start(const Context& context, std::string_view id) {
   TRY_ASSIGN(Container container, Container::open(context, id, true));
   TRY(check_startable(container));
-  if (!container.record().late_hooks) return open_gate(container);
+  if (!container.record().late_hooks) return pass_gate(container);
   TRY_ASSIGN(oci::Config config, container.dir().load_config());
-  TRY(open_gate(container));
+  TRY(pass_gate(container));
   auto hooked = run_hooks("poststart", config.hooks.poststart,
                           hook_state(container.record(), "running"), {}, container.record().bundle);
   if (hooked) return {};

@@ -98,6 +98,27 @@ Status check_id(std::string_view id);
 
 Status create(const Context& context, const CreateOptions& options);
 Status start(const Context& context, std::string_view id);
+
+// start() for who must not wait: init may take as long as its hooks and its file system do.
+class Starting {
+ public:
+  // Takes the container's lock, for as long as the object lives. nullopt: it takes start(), since
+  // hooks are to run afterwards, or since somebody else has the lock.
+  static Result<std::optional<Starting>> prepare(const Context& context, std::string_view id);
+  // Lets init go on.
+  Status begin();
+  // Readable when there is something for go_on().
+  const Fd& result() const { return result_; }
+  // What start() would return; nullopt: that is not known yet.
+  std::optional<Status> go_on();
+
+ private:
+  Fd folder_;
+  Fd go_;
+  Fd result_;  // doesn't block
+  std::string failure_;
+};
+
 // The exit code of the container's process (128 + signal when killed); 0 with detach.
 Result<int> run(const Context& context, const CreateOptions& options);
 Result<int> exec(const Context& context, const ExecOptions& options);

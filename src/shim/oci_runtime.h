@@ -4,17 +4,19 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "rpc/runc_options.h"
+#include "runtime/runtime.h"
 
 namespace dhow::shim {
 
 // What makes and runs containers: dhow's runtime library, or a program with runc's command line.
-// All methods run in a worker and block. Processes get the worker's standard streams, and with a
-// terminal its descriptor Workers::kConsole gets the master.
+// All methods but prepare_start() run in a worker and block. Processes get the worker's standard
+// streams, and with a terminal its descriptor Workers::kConsole gets the master.
 class OciRuntime {
  public:
   struct Make {
@@ -34,6 +36,10 @@ class OciRuntime {
   // The pid of init, which waits for start.
   virtual Result<pid_t> create(const std::string& id, const Make& make) = 0;
   virtual Status start(const std::string& id) = 0;
+  // The one that needs no worker, and doesn't block: nullopt when there is none for this container.
+  virtual Result<std::optional<runtime::Starting>> prepare_start(const std::string&) {
+    return std::nullopt;
+  }
   // The pid of the process, which runs. `spec` is the JSON of a process.
   virtual Result<pid_t> exec(const std::string& id, const std::string& spec, bool terminal) = 0;
   virtual Status kill(const std::string& id, int signal, bool all) = 0;

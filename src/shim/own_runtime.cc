@@ -41,6 +41,9 @@ class OwnRuntime final : public OciRuntime {
     return pid;
   }
   Status start(const std::string& id) override { return runtime::start(context_, id); }
+  Result<std::optional<runtime::Starting>> prepare_start(const std::string& id) override {
+    return runtime::Starting::prepare(context_, id);
+  }
 
   Result<pid_t> exec(const std::string& id, const std::string& spec, bool terminal) override {
     Fd file(::memfd_create("process.json", MFD_CLOEXEC));

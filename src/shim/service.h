@@ -57,6 +57,9 @@ class TaskService {
   void created(const std::string& id, SharedReply reply, Result<WorkerResult> result);
   void start(const rpc::task::StartRequest& request, SharedReply reply);
   void start_init(Container& container, SharedReply reply);
+  bool begin_start(Container& container, const SharedReply& reply);
+  void go_on_starting(Container& container, const SharedReply& reply);
+  void started(Container& container, const SharedReply& reply, Status done);
   void restore(Container& container, SharedReply reply);
   void start_exec(Container& container, Process& process, SharedReply reply);
   void exec_started(const std::string& id, const std::string& exec_id, SharedReply reply,

@@ -264,24 +264,52 @@ void TaskService::start(const task::StartRequest& request, SharedReply reply) {
 void TaskService::start_init(Container& container, SharedReply reply) {
   container.init.state = State::kStarting;
   std::string id = container.id;
+  if (begin_start(container, reply)) return;
   run(
       container, "start", [id](OciRuntime& runtime) { return runtime.start(id); },
-      [this, id, reply](Status started) {
-        Container* found = find(id);
-        if (found == nullptr) return;
-        Process& init = found->init;
-        init.state = started ? State::kRunning : State::kCreated;
-        if (started) {
-          auto pid = static_cast<std::uint32_t>(init.pid);
-          publisher_.publish(events::TaskStart{id, pid});
-          reply->send(task::StartResponse{pid});
-        } else {
-          reply->fail(started.error());
-        }
-        tell_state(*found);
-        tell_early_exit(*found, init);
-        loop_.later(drop_resident_code);
+      [this, id, reply](Status done) {
+        if (Container* found = find(id)) started(*found, reply, std::move(done));
       });
+}
+
+// Without a worker. False: it needs one, also to say why it can't be started.
+bool TaskService::begin_start(Container& container, const SharedReply& reply) {
+  auto prepared = make_oci_runtime(container.runtime)->prepare_start(container.id);
+  if (!prepared || !*prepared) return false;
+  runtime::Starting& starting = container.starting.emplace(std::move(**prepared));
+  auto watch =
+      loop_.watch(starting.result(), EPOLLIN, [this, id = container.id, reply](std::uint32_t) {
+        if (Container* found = find(id)) go_on_starting(*found, reply);
+      });
+  if (watch) container.starting_watch = std::move(*watch);
+  if (watch && starting.begin()) return true;
+  container.starting_watch.reset();
+  container.starting.reset();
+  return false;
+}
+
+void TaskService::go_on_starting(Container& container, const SharedReply& reply) {
+  auto done = container.starting->go_on();
+  if (!done) return;
+  container.starting_watch.reset();
+  container.starting.reset();
+  if (*done) return started(container, reply, {});
+  started(container, reply, fail(std::move(*done).error().add_context("OCI runtime start failed")));
+}
+
+void TaskService::started(Container& container, const SharedReply& reply, Status done) {
+  Process& init = container.init;
+  init.state = done ? State::kRunning : State::kCreated;
+  if (done) {
+    auto pid = static_cast<std::uint32_t>(init.pid);
+    publisher_.publish(events::TaskStart{container.id, pid});
+    reply->send(task::StartResponse{pid});
+  } else {
+    reply->fail(done.error());
+  }
+  tell_state(container);
+  tell_early_exit(container, init);
+  loop_.later(drop_resident_code);
 }
 
 void TaskService::restore(Container& container, SharedReply reply) {

@@ -65,6 +65,8 @@ struct Container {
   bool shares_pids = false;
   // Its mounts go back and forth with the host's, so its root is mounted there.
   bool on_host_mounts = false;
+  std::optional<runtime::Starting> starting;
+  Loop::Watch starting_watch;  // before `starting` closes its descriptor
   std::optional<cgroup::Cgroup::OomWatch> oom;
   Loop::Watch oom_watch;  // before `oom` closes its descriptor
   // While its first process runs; none: it is in no network with names.
