@@ -71,7 +71,8 @@ class LocalSnapshotter final : public Snapshotter {
   Status recover_rows(const Rows& rows) const;
   // False: what the record says isn't there.
   bool recover_folder(const Record& record) const;
-  Status settle_folders(const Rows& rows, bool opening) const;
+  Status settle_discarded(const Rows& rows) const;
+  Status settle_present(const Rows& rows) const;
 
   std::unique_ptr<Folders> folders_;
   metadata::Database& database_;

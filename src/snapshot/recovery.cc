@@ -27,7 +27,9 @@ Status LocalSnapshotter::recover() {
     return recover_rows(Rows(transaction, backend_->name()));
   }));
   return database_.write([&](Transaction& transaction) -> Status {
-    return settle_folders(Rows(transaction, backend_->name()), true);
+    Rows rows(transaction, backend_->name());
+    TRY(settle_discarded(rows));
+    return settle_present(rows);
   });
 }
 
@@ -73,28 +75,28 @@ Status LocalSnapshotter::recover_rows(const Rows& rows) const {
 
 // Inside a transaction that writes, so that no other one is between its rename and its end: what is
 // in the trash then, and has a row, was brought there by one that failed.
-Status LocalSnapshotter::settle_folders(const Rows& rows, bool opening) const {
-  TRY_ASSIGN(std::vector<Record> records, rows.list());
-  std::set<std::int64_t> known;
-  for (const Record& record : records) {
-    if (!record.is_lost) known.insert(record.id);
-  }
+Status LocalSnapshotter::settle_discarded(const Rows& rows) const {
   TRY_ASSIGN(std::vector<std::int64_t> discarded, folders_->list_discarded());
   for (std::int64_t id : discarded) {
-    if (known.contains(id) && folders_->restore(id)) continue;
+    TRY_ASSIGN(bool is_known, rows.contains(id));
+    if (is_known && folders_->restore(id)) continue;
     TRY(folders_->forget_discarded(id));
   }
-  if (!opening) return {};
+  return {};
+}
+
+Status LocalSnapshotter::settle_present(const Rows& rows) const {
   TRY_ASSIGN(std::vector<std::int64_t> present, folders_->list());
   for (std::int64_t id : present) {
-    if (!known.contains(id)) TRY(folders_->forget(id));
+    TRY_ASSIGN(bool is_known, rows.contains(id));
+    if (!is_known) TRY(folders_->forget(id));
   }
   return {};
 }
 
 Status LocalSnapshotter::empty_trash() {
   TRY(database_.write([&](Transaction& transaction) -> Status {
-    return settle_folders(Rows(transaction, backend_->name()), false);
+    return settle_discarded(Rows(transaction, backend_->name()));
   }));
   // Else a power loss could bring the rows back, but not what they were for.
   TRY(database_.sync());

@@ -126,14 +126,22 @@ Result<std::vector<Record>> Rows::list() const {
   return records;
 }
 
-Result<bool> Rows::has_children(std::int64_t id) const {
+Result<bool> Rows::any(std::string_view query, std::vector<metadata::Parameter> parameters) const {
   bool found = false;
-  TRY(transaction_.query("SELECT 1 FROM snapshot WHERE parent = ? LIMIT 1", {id},
-                         [&](const Row&) -> Status {
-                           found = true;
-                           return {};
-                         }));
+  TRY(transaction_.query(query, std::move(parameters), [&](const Row&) -> Status {
+    found = true;
+    return {};
+  }));
   return found;
+}
+
+Result<bool> Rows::has_children(std::int64_t id) const {
+  return any("SELECT 1 FROM snapshot WHERE parent = ? LIMIT 1", {id});
+}
+
+Result<bool> Rows::contains(std::int64_t id) const {
+  return any("SELECT 1 FROM snapshot WHERE id = ? AND snapshotter = ? AND boot IS NOT ?",
+             {id, snapshotter_, std::string(kLost)});
 }
 
 Result<std::int64_t> Rows::insert(const NewSnapshot& wanted, std::string_view kind,

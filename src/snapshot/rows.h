@@ -41,6 +41,8 @@ class Rows {
   // Parents come first.
   Result<std::vector<Record>> list() const;
   Result<bool> has_children(std::int64_t id) const;
+  // Lost ones don't count.
+  Result<bool> contains(std::int64_t id) const;
 
   // `kind` is as in the table. kAlreadyExists when the name is taken. Gives the id.
   Result<std::int64_t> insert(const NewSnapshot& wanted, std::string_view kind,
@@ -59,6 +61,7 @@ class Rows {
  private:
   Result<std::vector<Record>> select(std::string_view condition,
                                      std::vector<metadata::Parameter> parameters) const;
+  Result<bool> any(std::string_view query, std::vector<metadata::Parameter> parameters) const;
 
   metadata::Transaction& transaction_;
   std::string snapshotter_;
