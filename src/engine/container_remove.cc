@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/log.h"
 #include "base/strings.h"
@@ -97,8 +98,17 @@ void ContainersImpl::drop_files(const ContainerRecord& record) {
   auto parent = open_at(kCwd, options_.root + "/containers", O_RDONLY | O_DIRECTORY);
   auto gone = parent ? remove_tree(*parent, record.id) : Status(fail(parent.error()));
   if (!gone) log::warning(cat("container ", record.id, ": ", gone.error().message()));
-  // Files are reclaimed beside what comes next.
-  workers_.post([this] { std::ignore = stores_.images.snapshots.empty_trash(); });
+  empty_trash_soon();
+}
+
+// Once for all that go within that time: each emptying is a transaction that is synced.
+void ContainersImpl::empty_trash_soon() {
+  constexpr std::chrono::milliseconds kDelay{200};
+  if (empties_trash_.exchange(true)) return;
+  workers_.post_at(Workers::Clock::now() + kDelay, [this] {
+    empties_trash_ = false;
+    std::ignore = stores_.images.snapshots.empty_trash();
+  });
 }
 
 Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes) {

@@ -421,6 +421,7 @@ class ContainersImpl {
   void drop_stored(const ContainerRecord& record, bool volumes);
   // The rest of it on the disk.
   void drop_files(const ContainerRecord& record);
+  void empty_trash_soon();
 
   // container_exec.cc
   Result<std::shared_ptr<Exec>> find_exec(std::string_view id) const;
@@ -486,7 +487,8 @@ class ContainersImpl {
 
   mutable std::mutex memory_mutex_;  // held while volumes in memory are made or dropped
 
-  std::atomic<bool> has_links_ = false;  // any container, ever
+  std::atomic<bool> has_links_ = false;      // any container, ever
+  std::atomic<bool> empties_trash_ = false;  // soon
 
   mutable std::mutex names_mutex_;  // one at a time writes names of neighbours
 
