@@ -236,6 +236,34 @@ Status Links::set_up(int index) {
   return {};
 }
 
+Status Links::set_port_up(std::string_view name) {
+  auto change = [&](unsigned flags) {
+    NetlinkRequest request = link_request(RTM_NEWLINK, 0, 0, flags);
+    request.attribute_text(IFLA_IFNAME, name);
+    return request;
+  };
+  NetlinkRequest without_address = change(0);
+  std::size_t families = without_address.begin_nested(IFLA_AF_SPEC);
+  std::size_t six = without_address.begin_nested(AF_INET6);
+  constexpr char kNone = IN6_ADDR_GEN_MODE_NONE;
+  without_address.attribute(IFLA_INET6_ADDR_GEN_MODE, {&kNone, 1});
+  without_address.end_nested(six);
+  without_address.end_nested(families);
+  std::vector<NetlinkRequest> requests;
+  requests.push_back(std::move(without_address));
+  requests.push_back(change(IFF_UP));
+  Status status = socket_.transact(std::move(requests));
+  // A kernel or an MTU without IPv6.
+  if (!status && status.error().sys_errno() == EAFNOSUPPORT) {
+    status = socket_.execute(change(IFF_UP));
+  }
+  if (!status && status.error().sys_errno() == ENODEV) {
+    return fail(Code::kUnavailable, cat("the interface ", name, " went away"));
+  }
+  TRY_CONTEXT(std::move(status), cat("bring the interface ", name, " up"));
+  return {};
+}
+
 Status Links::add_addresses_and_set_up(int index, const std::vector<Address>& addresses) {
   std::vector<NetlinkRequest> requests;
   std::vector<std::string> texts;

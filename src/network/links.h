@@ -72,6 +72,10 @@ class Links {
   // it (RFC 4862, 5.4).
   Status add_address(int index, const Address& address);
   Status set_up(int index);
+  // A port of a bridge, which has no use for an address of its link and what that brings along:
+  // routes and groups, through which the kernel looks when any interface goes. kUnavailable: it
+  // went away.
+  Status set_port_up(std::string_view name);
   // In one message: the addresses, and the interface up.
   Status add_addresses_and_set_up(int index, const std::vector<Address>& addresses);
   // In the place of the one that there is.

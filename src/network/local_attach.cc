@@ -22,8 +22,7 @@ namespace dhow::network {
 namespace {
 
 // The network has no IPv6 where nothing else is said, so interfaces get no addresses of it either.
-Status set_up_name_space() {
-  TRY(set_up_for_container());
+Status forbid_new_six() {
   auto status = write_existing("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
   if (!status && status.error().sys_errno() != ENOENT) return status;
   return {};
@@ -32,12 +31,21 @@ Status set_up_name_space() {
 // Sets up the namespace that is given, or a new one, which is the result; `there` speaks with it.
 Result<Fd> open_name_space(FdRef given, std::optional<Links>& there) {
   auto set_up = [&]() -> Status {
-    TRY(set_up_name_space());
+    TRY(forbid_new_six());
     TRY_ASSIGN(there, Links::open());
     return {};
   };
-  if (given.get() < 0) return make_name_space(set_up);
-  TRY(run_in_name_space(given, set_up));
+  if (given.get() < 0) {
+    // What is in the container's configuration besides, its runtime sets.
+    return make_name_space([&]() -> Status {
+      TRY(bring_loopback_up());
+      return set_up();
+    });
+  }
+  TRY(run_in_name_space(given, [&]() -> Status {
+    TRY(set_up_for_container());
+    return set_up();
+  }));
   return Fd();
 }
 
@@ -222,10 +230,7 @@ Status LocalNetworks::wire(const Endpoint& endpoint, const Join& wanted, FdRef s
   TRY(tune(endpoint, wanted, space, here, there));
   if (!record.is_bridge()) return {};
   // Last: for settle(), an end that is up says that all is done.
-  TRY_ASSIGN(std::optional<LinkInfo> outer, here.find(endpoint.outside));
-  if (!outer)
-    return fail(Code::kUnavailable, cat("the interface ", endpoint.outside, " went away"));
-  return here.set_up(outer->index);
+  return here.set_port_up(endpoint.outside);
 }
 
 Status LocalNetworks::publish(const Endpoint& endpoint) {

@@ -184,7 +184,7 @@ Result<Attachment> LocalNetworks::attach_by_plugins(const AttachRequest& request
   TRY(add_rows(result.endpoints));
   // Plugins decide on IPv6.
   if (request.space.get() < 0) {
-    TRY_ASSIGN(result.space, make_name_space(set_up_for_container));
+    TRY_ASSIGN(result.space, make_name_space(bring_loopback_up));
   } else {
     TRY(run_in_name_space(request.space, set_up_for_container));
   }

@@ -49,8 +49,10 @@ Status run_in_name_space(FdRef space, const std::function<Status()>& inside) {
 
 Status set_up_for_container() {
   TRY(bring_loopback_up());
-  TRY(write_existing("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"));
-  return write_existing("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
+  // Opened once: the kernel looks through the entries of all network namespaces to find ours.
+  TRY_ASSIGN(Fd settings, open_at(kCwd, "/proc/sys/net/ipv4", O_PATH | O_DIRECTORY));
+  TRY(write_existing(settings, "ip_unprivileged_port_start", "0"));
+  return write_existing(settings, "ping_group_range", "0 2147483647");
 }
 
 }  // namespace dhow::network

@@ -18,7 +18,8 @@ Result<Fd> make_name_space(const std::function<Status()>& inside);
 Status run_in_name_space(FdRef space, const std::function<Status()>& inside);
 
 // Sets in the namespace of the calling thread what docker sets for containers: the loopback
-// interface is up, and ports below 1024 and ping are for everybody.
+// interface is up, and ports below 1024 and ping are for everybody. For a namespace whose container
+// can't set the latter itself, as it has not all groups.
 Status set_up_for_container();
 
 }  // namespace dhow::network

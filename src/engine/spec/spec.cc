@@ -108,7 +108,7 @@ class SpecBuilder {
 
  private:
   // What docker sets in each network of a container's own: ports below 1024 and ping for everybody
-  // inside. Where the engine makes the namespace it has done so.
+  // inside.
   Status add_sysctls() {
     spec_.linux.sysctl = host_.sysctls;
     if (network_mode(host_) == "host" || input_.joined.contains("network")) return {};

@@ -212,8 +212,7 @@ Status Call::wire(const Record& record, const cni::AddResult& given,
     }
     return {};
   }));
-  TRY_ASSIGN(LinkInfo outside, need_link(here, plan.outside));
-  TRY(here.set_up(outside.index));
+  TRY(here.set_port_up(plan.outside));
   result.interfaces.resize(3);
   result.interfaces[0].name = record.bridge;
   result.interfaces[1].name = plan.outside;
