@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -21,8 +20,6 @@
 
 namespace dhow::task {
 namespace {
-
-constexpr int kSocketNumber = 3;  // where our shim finds its socket
 
 std::vector<std::string> common_arguments(std::string_view program, const ShimSite& site) {
   return {std::string(program), "-namespace",        site.key.name_space, "-id",      site.key.id,
@@ -68,51 +65,6 @@ Result<SpawnOutput> run_action(const SpawnOptions& options) {
   return output;
 }
 
-// posix_spawn, since it clones with CLONE_VM and CLONE_VFORK: no page table is copied.
-class Spawn {
- public:
-  Spawn() {
-    ::posix_spawn_file_actions_init(&actions_);
-    ::posix_spawnattr_init(&attributes_);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    ::posix_spawnattr_setsigmask(&attributes_, &none);
-    ::posix_spawnattr_setsigdefault(&attributes_, &all);
-    ::posix_spawnattr_setflags(&attributes_,
-                               POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  }
-  Spawn(const Spawn&) = delete;
-  Spawn& operator=(const Spawn&) = delete;
-  ~Spawn() {
-    ::posix_spawn_file_actions_destroy(&actions_);
-    ::posix_spawnattr_destroy(&attributes_);
-  }
-
-  void open(int number, const char* path, int flags, mode_t mode) {
-    ::posix_spawn_file_actions_addopen(&actions_, number, path, flags, mode);
-  }
-  void hand_over(const Fd& fd, int number) {
-    ::posix_spawn_file_actions_adddup2(&actions_, fd.get(), number);
-  }
-  void enter(const Fd& folder) { ::posix_spawn_file_actions_addfchdir_np(&actions_, folder.get()); }
-
-  Result<pid_t> run(const std::string& path, const std::vector<std::string>& arguments) {
-    std::vector<char*> pointers;
-    for (const std::string& each : arguments) pointers.push_back(const_cast<char*>(each.c_str()));
-    pointers.push_back(nullptr);
-    pid_t pid = 0;
-    int error =
-        ::posix_spawn(&pid, path.c_str(), &actions_, &attributes_, pointers.data(), ::environ);
-    if (error != 0) return fail_errno(error, cat("start shim ", arguments[0]));
-    return pid;
-  }
-
- private:
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
-};
-
 }  // namespace
 
 Result<ShimImage> ShimImage::load(const std::string& program) {
@@ -132,9 +84,8 @@ Result<ShimImage> ShimImage::load(const std::string& program) {
   if (::fchmod(file.get(), 0500) != 0 || ::fcntl(file.get(), F_ADD_SEALS, seals) != 0) {
     return fail_errno(errno, cat("seal ", program, " in memory"));
   }
-  // Out of the way of the numbers that the shim gets.
-  TRY_ASSIGN(Fd high, file.duplicate(kSocketNumber + 1));
-  return ShimImage(std::move(name), std::move(high));
+  TRY_ASSIGN(std::unique_ptr<Launcher> launcher, Launcher::make(file));
+  return ShimImage(std::move(name), std::move(launcher));
 }
 
 Result<ShimImage::Started> ShimImage::start(const ShimSite& site, const Fd& bundle,
@@ -143,13 +94,9 @@ Result<ShimImage::Started> ShimImage::start(const ShimSite& site, const Fd& bund
   std::vector<std::string> all = common_arguments(name_, site);
   all.insert(all.end(), arguments.begin(), arguments.end());
   all.emplace_back("serve");
-  Spawn spawn;
-  spawn.enter(bundle);
-  spawn.hand_over(socket, kSocketNumber);
-  spawn.open(0, "/dev/null", O_RDONLY, 0);
-  spawn.open(1, kShimLog, O_WRONLY | O_CREAT | O_APPEND, 0600);
-  spawn.open(2, kShimLog, O_WRONLY | O_APPEND, 0);
-  TRY_ASSIGN(pid_t pid, spawn.run(proc_fd_path(file_), all));
+  auto launched = launcher_->start({bundle, socket, kShimLog}, all);
+  if (!launched) return fail(std::move(launched).error().add_context("start shim"));
+  pid_t pid = *launched;
   // It is a child that nobody else waits for, so its number is its own.
   Started started;
   TRY_ASSIGN(started.process, PidFd::open(pid));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "sys/fd.h"
 #include "sys/process.h"
 #include "task/bundle.h"
+#include "task/launcher.h"
 #include "task/tasks.h"
 
 // Shims as processes: their start, their `delete`, their end.
@@ -37,9 +39,10 @@ class ShimImage {
                         const std::vector<std::string>& arguments) const;
 
  private:
-  ShimImage(std::string name, Fd file) : name_(std::move(name)), file_(std::move(file)) {}
+  ShimImage(std::string name, std::unique_ptr<Launcher> launcher)
+      : name_(std::move(name)), launcher_(std::move(launcher)) {}
   std::string name_;
-  Fd file_;
+  std::unique_ptr<Launcher> launcher_;
 };
 
 // Runs the `start` action of a foreign shim; blocks until that has ended, at most `limit`.
