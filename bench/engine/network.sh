@@ -32,10 +32,10 @@ measure_ports() {
   pid=$(dhowd_pid)
   dhow run -d --name plain busybox sleep 1000000 >/dev/null
   before=$(pss "$pid")
-  processes=$(pgrep -fc "$work/dhow/run")
+  processes=$(pgrep -fc "$work/run/dhow")
   dhow run -d --name ports -p "21000-$((21000 + kPorts - 1)):21000-$((21000 + kPorts - 1))" busybox sleep 1000000 >/dev/null
   after=$(pss "$pid")
-  more=$(pgrep -fc "$work/dhow/run")
+  more=$(pgrep -fc "$work/run/dhow")
   row "dhow's processes more for a container with $kPorts published ports" "$((more - processes)), its shim"
   row "engine's growth with it, PSS KiB" "$((after - before))"
   dhow rm -f plain ports >/dev/null

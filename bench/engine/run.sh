@@ -56,14 +56,14 @@ wait_for() {
 }
 
 # The engine's process, and those of its shims.
-dhowd_pid() { pgrep -f "^[^ ]*dhowd .*--state $work/dhow/run( |\$)" | head -n 1 || true; }
-shim_pids() { pgrep -f "^[^ ]*containerd-shim-dhow-v1 .*-address $work/dhow/run/" || true; }
+dhowd_pid() { pgrep -f "^[^ ]*dhowd .*--state $work/run/dhow( |\$)" | head -n 1 || true; }
+shim_pids() { pgrep -f "^[^ ]*containerd-shim-dhow-v1 .*-address $work/run/dhow/" || true; }
 
 # As the command line does when nothing listens, but with folders of its own.
 start_dhowd() {
   local ready=$work/ready
   [[ -p $ready ]] || mkfifo "$ready"
-  setsid "$kBin/dhowd" --root "$work/dhow/lib" --state "$work/dhow/run" --ready-fd 3 \
+  setsid "$kBin/dhowd" --root "$work/dhow/lib" --state "$work/run/dhow" --ready-fd 3 \
     </dev/null &>>"$work/dhowd.log" 3>"$ready" &
   disown
   # One byte comes when it serves.
@@ -76,11 +76,11 @@ end_dhowd() {
   [[ -z $pid ]] || { kill -9 "$pid" && wait_for test ! -d "/proc/$pid"; }
 }
 
-dhow() { "$kBin/dhow" -H "unix://$work/dhow/run/docker.sock" "$@"; }
+dhow() { "$kBin/dhow" -H "unix://$work/run/dhow/docker.sock" "$@"; }
 
 remove_all_containers() {
   [[ -n $(dhowd_pid) ]] || return 0
-  dhow ps -aq | xargs -r -n 50 "$kBin/dhow" -H "unix://$work/dhow/run/docker.sock" rm -f >/dev/null
+  dhow ps -aq | xargs -r -n 50 "$kBin/dhow" -H "unix://$work/run/dhow/docker.sock" rm -f >/dev/null
 }
 
 start() {
@@ -89,9 +89,9 @@ start() {
 }
 
 start_peers() {
-  start dockerd -H "unix://$work/docker.sock" --data-root "$work/docker" --exec-root "$work/docker.run" \
+  start dockerd -H "unix://$work/docker.sock" --data-root "$work/docker" --exec-root "$work/run/docker" \
     --pidfile "$work/docker.pid"
-  start containerd --address "$work/containerd.sock" --root "$work/containerd" --state "$work/containerd.run"
+  start containerd --address "$work/containerd.sock" --root "$work/containerd" --state "$work/run/containerd"
   wait_for docker -H "unix://$work/docker.sock" info
   wait_for ctr -a "$work/containerd.sock" version
   dhow save busybox -o "$work/busybox.tar"
@@ -103,22 +103,22 @@ start_peers() {
 # command TOOL CASE: what hyperfine is to run.
 command_of() {
   case $2:$1 in
-    run:dhow) echo "$kBin/dhow -H unix://$work/dhow/run/docker.sock run --rm --network none busybox true" ;;
-    run:docker-on-dhow) echo "docker -H unix://$work/dhow/run/docker.sock run --rm --network none busybox true" ;;
+    run:dhow) echo "$kBin/dhow -H unix://$work/run/dhow/docker.sock run --rm --network none busybox true" ;;
+    run:docker-on-dhow) echo "docker -H unix://$work/run/dhow/docker.sock run --rm --network none busybox true" ;;
     run:docker) echo "docker -H unix://$work/docker.sock run --rm --network none busybox true" ;;
     run:podman) echo "podman ${podman[*]} run ${limits[*]} --rm --network none busybox true" ;;
     run:ctr) echo "ctr -a $work/containerd.sock run --rm docker.io/library/busybox:latest bench true" ;;
-    net:dhow) echo "$kBin/dhow -H unix://$work/dhow/run/docker.sock run --rm busybox true" ;;
-    net:docker-on-dhow) echo "docker -H unix://$work/dhow/run/docker.sock run --rm busybox true" ;;
+    net:dhow) echo "$kBin/dhow -H unix://$work/run/dhow/docker.sock run --rm busybox true" ;;
+    net:docker-on-dhow) echo "docker -H unix://$work/run/dhow/docker.sock run --rm busybox true" ;;
     net:docker) echo "docker -H unix://$work/docker.sock run --rm busybox true" ;;
     net:podman) echo "podman ${podman[*]} run ${limits[*]} --rm busybox true" ;;
-    exec:dhow) echo "$kBin/dhow -H unix://$work/dhow/run/docker.sock exec bench true" ;;
-    exec:docker-on-dhow) echo "docker -H unix://$work/dhow/run/docker.sock exec bench true" ;;
+    exec:dhow) echo "$kBin/dhow -H unix://$work/run/dhow/docker.sock exec bench true" ;;
+    exec:docker-on-dhow) echo "docker -H unix://$work/run/dhow/docker.sock exec bench true" ;;
     exec:docker) echo "docker -H unix://$work/docker.sock exec bench true" ;;
     exec:podman) echo "podman ${podman[*]} exec bench true" ;;
     exec:ctr) echo "ctr -a $work/containerd.sock task exec --exec-id bench-exec bench-task true" ;;
-    ps:dhow) echo "$kBin/dhow -H unix://$work/dhow/run/docker.sock ps -a" ;;
-    ps:docker-on-dhow) echo "docker -H unix://$work/dhow/run/docker.sock ps -a" ;;
+    ps:dhow) echo "$kBin/dhow -H unix://$work/run/dhow/docker.sock ps -a" ;;
+    ps:docker-on-dhow) echo "docker -H unix://$work/run/dhow/docker.sock ps -a" ;;
     ps:docker) echo "docker -H unix://$work/docker.sock ps -a" ;;
   esac
 }
@@ -184,10 +184,10 @@ measure_memory() {
 # The engine is only started by need at the usual place, so that is in a mount namespace of ours.
 measure_cold() {
   local keeper pid i
-  mkdir -p /run/dhow /var/lib/dhow "$work/cold/run" "$work/cold/lib"
+  mkdir -p /run/dhow /var/lib/dhow "$work/run/cold" "$work/cold"
   # shellcheck disable=SC2016  # the inner shell's own
-  unshare -m bash -c 'mount --bind "$1/run" /run/dhow && mount --bind "$1/lib" /var/lib/dhow && exec sleep 100000' \
-    - "$work/cold" &
+  unshare -m bash -c 'mount --bind "$1/run/cold" /run/dhow && mount --bind "$1/cold" /var/lib/dhow && exec sleep 100000' \
+    - "$work" &
   keeper=$!
   pids+=("$keeper")
   wait_for nsenter -t "$keeper" -m mountpoint -q /var/lib/dhow
@@ -269,10 +269,12 @@ main() {
   ip link set lo up
   cmake --build "$top/build/release" >&2
   work=$(mktemp -d "${TMPDIR:-/var/tmp}/dhow-engine.XXXXXX")
+  # What is forgotten at a reboot, of all four, is in memory, as /run is everywhere.
+  mkdir "$work/run" && mount -t tmpfs dhow-engine "$work/run"
   # Podman asks for its own highest limits otherwise, which needs CAP_SYS_RESOURCE; its crun takes no host
   # with cgroup v1 and a controller of v2.
   limits=(--ulimit nproc=4096:4096 --ulimit nofile=1024:1024)
-  podman=(--runtime runc --root "$work/podman" --runroot "$work/podman.run" --cgroup-manager cgroupfs --events-backend none)
+  podman=(--runtime runc --root "$work/podman" --runroot "$work/run/podman" --cgroup-manager cgroupfs --events-backend none)
   export DHOW_IMAGES=$kImages
   start_dhowd
   dhow run --rm --network none busybox true
