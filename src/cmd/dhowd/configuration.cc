@@ -17,6 +17,7 @@
 #include <toml++/toml.h>
 // clang-format on
 
+#include "base/size.h"
 #include "base/strings.h"
 #include "cmd/dhowd/options.h"
 
@@ -91,18 +92,10 @@ Status read_size(const Setting& in, std::int64_t& out) {
     return {};
   }
   auto text = in.node.value_exact<std::string>();
-  if (!text || text->empty()) return in.fault("not a size");
-  std::string plain = lower_text(*text);
-  if (plain.ends_with('b')) plain.pop_back();
-  int shift = 0;
-  if (std::size_t unit = std::string_view("kmgt").find(plain.empty() ? ' ' : plain.back());
-      unit != std::string_view::npos) {
-    shift = 10 * static_cast<int>(unit + 1);
-    plain.pop_back();
-  }
-  auto number = parse_number<std::uint64_t>(plain);
-  if (!number || *number > (std::uint64_t{INT64_MAX} >> shift)) return in.fault("not a size");
-  out = static_cast<std::int64_t>(*number << shift);
+  if (!text) return in.fault("not a size");
+  auto size = parse_size(*text);
+  if (!size) return in.fault("not a size");
+  out = *size;
   return {};
 }
 

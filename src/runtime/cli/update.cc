@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.h"
+#include "base/size.h"
 #include "base/strings.h"
 #include "oci/config_codec.h"
 #include "runtime/cli/command.h"

@@ -19,9 +19,6 @@ std::optional<bool> parse_bool(std::string_view text);
 // A duration in Go's notation, as nanoseconds: "5s", "1m30s", "100ms", "1.5h", "-1s", "0".
 std::optional<std::int64_t> parse_duration(std::string_view text);
 
-// A size in bytes with an optional binary unit in any case: "64", "64m", "1.5GiB", "10 kb".
-std::optional<std::int64_t> parse_size(std::string_view text);
-
 // A number, or a name with or without SIG in any case; "RTMIN", "RTMIN+3" and "RTMAX-1" too. Empty
 // means SIGTERM. Numbers are not checked against a range: kill(2) does.
 // kInvalidArgument: `unknown signal "X"`.
