@@ -142,8 +142,11 @@ Result<oci::Image> Pull::configuration(const oci::Manifest& manifest) {
 
 Result<std::string> Pull::bring_layers(const oci::Manifest& manifest, const oci::Image& image) {
   TRY_ASSIGN(chain_, hold_chain(stores_.leases, lease_, image));
-  UnpackOptions unpacking{
-      .lease = lease_, .threads = options_.threads, .limits = {}, .progress = &progress_};
+  UnpackOptions unpacking{.lease = lease_,
+                          .threads = options_.threads,
+                          .limits = {},
+                          .strict_layers = options_.strict_layers,
+                          .progress = &progress_};
   LayerDownloads::Options downloading;
   downloading.lease = lease_;
   downloading.parallel = options_.downloads;

@@ -25,8 +25,9 @@ struct ImageStores {
 struct PullOptions {
   std::string name_space;
   oci::Platform platform = oci::host_platform();
-  unsigned downloads = 3;  // layers that are fetched at the same time
-  unsigned threads = 0;    // layers that are unpacked at the same time; 0: one a processor
+  unsigned downloads = 3;      // layers that are fetched at the same time
+  unsigned threads = 0;        // layers that are unpacked at the same time; 0: one a processor
+  bool strict_layers = false;  // as UnpackOptions::strict_layers
   // Told how each layer gets on, as of Progress, until the call returns; may be null.
   Progress::Observer progress = {};
   // Layers of which that many bytes are missing are fetched in parts of `part` bytes, over several

@@ -73,6 +73,7 @@ Result<std::string> settle_image(const ImageStores& stores, const oci::Descripto
   UnpackOptions unpacking{.lease = options.lease,
                           .threads = options.threads,
                           .limits = {},
+                          .strict_layers = options.strict_layers,
                           .progress = options.progress};
   TRY_ASSIGN(std::string top, unpack_image(stores.snapshots, manifest, *image, layers, unpacking));
   std::vector<Digest> blobs;

@@ -36,6 +36,7 @@ struct SettleOptions {
   std::string lease;  // holds the snapshots; it must be there
   oci::Platform platform = oci::host_platform();
   unsigned threads = 0;          // layers that are unpacked at the same time; 0: one a processor
+  bool strict_layers = false;    // as UnpackOptions::strict_layers
   Progress* progress = nullptr;  // borrowed; may be null. Told how each layer gets on.
 };
 

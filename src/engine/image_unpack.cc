@@ -136,6 +136,7 @@ Status Unpacker::write_draft(const snapshot::Draft& draft, std::size_t index) {
   request.compression = *compression;
   request.whiteouts = whiteouts_of(draft.whiteouts);
   request.limits = options_.limits;
+  request.rules.strict = options_.strict_layers;
   TRY_ASSIGN(std::unique_ptr<unpack::ByteSource> source, bytes_.open(layer));
   TRY_ASSIGN(Fd folder, draft.folder.duplicate());
   TRY(unpack::unpack_layer(*source, DirFd(std::move(folder)), request));

@@ -40,6 +40,7 @@ struct UnpackOptions {
   std::string lease;           // holds the snapshots; it must be there
   unsigned threads = 0;        // layers at the same time; 0: as many as there are processors
   unpack::WriteLimits limits;  // of one layer
+  bool strict_layers = false;  // as WriteRules::strict
   // Borrowed; may be null. Each layer of the manifest is one step, as often as it is in it.
   Progress* progress = nullptr;
 };

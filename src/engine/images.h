@@ -50,6 +50,7 @@ struct ImagesOptions {
   std::string name_space = "moby";
   std::string builtin_folder = {};  // of the images that come with dhow; "": none
   oci::Platform platform = oci::host_platform();
+  bool strict_layers = false;  // of what is pulled, loaded and imported
   // Whose containers use an image; asked before it is taken away. May be null: nobody's.
   std::function<Result<std::vector<ImageUser>>(const Digest& id)> users = {};
   // Reclaims what the content store has forgotten; in the background. May be null.

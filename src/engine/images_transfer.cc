@@ -65,6 +65,7 @@ Result<bool> Images::pull_one(const oci::Reference& reference, const PullRequest
   PullOptions pulling;
   pulling.name_space = options_.name_space;
   pulling.platform = request.platform.value_or(options_.platform);
+  pulling.strict_layers = options_.strict_layers;
   pulling.progress = request.progress;
   auto pulled = pull_image(stores_, repository, pulling, stop);
   std::lock_guard lock(names_mutex_);
@@ -191,6 +192,7 @@ Status Images::settle_loaded(const oci::Descriptor& target, const std::string& l
   SettleOptions settling;
   settling.lease = lease;
   settling.platform = platform.value_or(options_.platform);
+  settling.strict_layers = options_.strict_layers;
   auto settled = settle_image(stores_, target, settling);
   // An image for another platform is kept as it is, to be saved or pushed.
   if (!settled && settled.error().code() == Code::kNotFound) {

@@ -40,22 +40,23 @@ class HostileLayerTest : public ::testing::Test {
     EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 2) << "only outside and root";
     fs::remove_all(folder_);
   }
-  Result<Written> unpack(const std::string& archive, Whiteouts whiteouts,
-                         const WriteLimits& limits) const {
+  Result<Written> unpack(const std::string& archive, Whiteouts whiteouts, const WriteLimits& limits,
+                         bool strict = false) const {
     fs::remove_all(folder_ / "root");
     fs::create_directory(folder_ / "root");
     UnpackRequest request;
     request.digest = request.diff_id = digest_of(archive);
     request.whiteouts = whiteouts;
     request.limits = limits;
+    request.rules.strict = strict;
     TextSource source(archive);
     return unpack_layer(source, DirFd::open((folder_ / "root").string()).value(), request);
   }
   // Apart from the layers below and into the whole tree. `fault` is the member's name and more.
   void refused(const std::string& archive, Code code, std::string_view fault,
-               const WriteLimits& limits = {}) const {
+               const WriteLimits& limits = {}, bool strict = false) const {
     for (Whiteouts whiteouts : {Whiteouts::kOverlay, Whiteouts::kRemove}) {
-      auto written = unpack(archive, whiteouts, limits);
+      auto written = unpack(archive, whiteouts, limits, strict);
       ASSERT_FALSE(written.has_value()) << fault;
       // What only the layers below could tell is asked again with them there.
       bool again = written.error().code() == Code::kFailedPrecondition;
@@ -67,6 +68,13 @@ class HostileLayerTest : public ::testing::Test {
   }
   void refused(const TarBuilder& archive, std::string_view fault) const {
     refused(archive.finish(), Code::kInvalidArgument, fault);
+  }
+  // What is taken as it is, but for strict rules.
+  void refused_strictly(const TarBuilder& archive, std::string_view fault) const {
+    auto written = unpack(archive.finish(), Whiteouts::kRemove, {});
+    EXPECT_TRUE(written.has_value()) << fault << ": " << written.error().message();
+    refused(archive.finish(), Code::kInvalidArgument, cat(fault, ", which strict rules refuse"), {},
+            true);
   }
 
   fs::path folder_;
@@ -118,6 +126,71 @@ TEST_F(HostileLayerTest, MembersThatContradictEachOther) {
   refused(TarBuilder().file("k").folder("k"), "\"k\": another member of this name");
   refused(TarBuilder().link("k", "/").folder("k"), "\"k\": another member of this name");
   refused(TarBuilder().link("/", "x"), "\"/\": the root of a layer is a folder");
+}
+
+TEST_F(HostileLayerTest, StrictRulesRefuseAbsolutePaths) {
+  refused_strictly(TarBuilder().file("/x"), "\"/x\": an absolute path");
+  refused_strictly(TarBuilder().folder("/").file("x"), "\"/\": an absolute path");
+  refused_strictly(TarBuilder().folder("a").file("a/x").file("/a/.wh.x"),
+                   "\"/a/.wh.x\": an absolute path");
+  refused_strictly(TarBuilder().file("x").hardlink("h", "/x"),
+                   "\"h\": its target is an absolute path");
+}
+
+TEST_F(HostileLayerTest, StrictRulesRefusePathsThroughLinks) {
+  TarBuilder through;
+  through.folder("usr").folder("usr/lib").link("lib", "usr/lib").file("lib/x");
+  refused_strictly(through, "\"lib/x\": its path leads through the link \"lib\"");
+  TarBuilder deep;
+  deep.folder("a").folder("b").folder("b/d").link("a/l", "../b").file("a/l/d/x");
+  refused_strictly(deep, "\"a/l/d/x\": its path leads through the link \"a/l\"");
+  refused_strictly(TarBuilder().folder("d").file("d/x").link("l", "d").file("l/.wh.x"),
+                   "\"l/.wh.x\": its path leads through the link \"l\"");
+  refused_strictly(TarBuilder().folder("d").file("d/x").link("l", "d").hardlink("h", "l/x"),
+                   "\"h\": its target leads through the link \"l\"");
+}
+
+// A link of a layer below is seen where that is: in the whole tree.
+TEST_F(HostileLayerTest, StrictRulesRefuseLinksOfLayersBelow) {
+  for (bool strict : {false, true}) {
+    fs::remove_all(folder_ / "root");
+    fs::create_directories(folder_ / "root/usr/lib");
+    fs::create_symlink("usr/lib", folder_ / "root/lib");
+    std::string archive = TarBuilder().file("lib/x", "evil").finish();
+    UnpackRequest request;
+    request.digest = request.diff_id = digest_of(archive);
+    request.whiteouts = Whiteouts::kRemove;
+    request.rules.strict = strict;
+    TextSource source(archive);
+    auto written = unpack_layer(source, DirFd::open((folder_ / "root").string()).value(), request);
+    EXPECT_EQ(written.has_value(), !strict);
+    EXPECT_EQ(fs::exists(folder_ / "root/usr/lib/x"), !strict);
+    if (written) continue;
+    EXPECT_EQ(written.error().code(), Code::kInvalidArgument);
+    EXPECT_EQ(
+        written.error().message(),
+        cat("layer ", digest_of(archive).text(),
+            ": \"lib/x\": its path leads through the link \"lib\", which strict rules refuse"));
+  }
+}
+
+TEST_F(HostileLayerTest, StrictRulesRefuseNamesThatComeTwice) {
+  std::string_view why = ": another member has this name";
+  refused_strictly(TarBuilder().file("k").file("k"), cat("\"k\"", why));
+  refused_strictly(TarBuilder().file("k").link("./k", "x"), cat("\"./k\"", why));
+  refused_strictly(TarBuilder().folder("a/").folder("a/"), cat("\"a/\"", why));
+  refused_strictly(TarBuilder().folder("./").folder("."), cat("\".\"", why));
+  refused_strictly(TarBuilder().file(".wh.x").file(".wh.x"), cat("\".wh.x\"", why));
+}
+
+// What most images are made of.
+TEST_F(HostileLayerTest, StrictRulesTakeWhatIsPlain) {
+  TarBuilder plain;
+  plain.folder("./").folder("usr/").folder("usr/lib").link("lib", "/usr/lib").file("usr/lib/x");
+  plain.hardlink("usr/lib/y", "./usr/lib/x").hardlink("l", "lib").file("usr/.wh.old");
+  auto written = unpack(plain.finish(), Whiteouts::kRemove, {}, true);
+  ASSERT_TRUE(written.has_value()) << written.error().message();
+  EXPECT_EQ(read_file((folder_ / "root/usr/lib/y").string()).value(), "x");
 }
 
 TEST_F(HostileLayerTest, OwnersThatThereAreNot) {

@@ -43,6 +43,10 @@ std::unexpected<Error> needs_below(const Entry& entry) {
   return fail(Code::kFailedPrecondition, cat(quoted(entry.path), ": ", kNeedsBelow));
 }
 
+std::unexpected<Error> bad_strictly(const Entry& entry, std::string_view why) {
+  return bad(entry, cat(why, ", which strict rules refuse"));
+}
+
 std::size_t path_hash(std::string_view path) { return std::hash<std::string_view>()(path); }
 
 struct timespec kept_mtime(const Entry& entry) {
@@ -86,6 +90,7 @@ Result<Written> LayerWriter::write(TarReader& archive) {
 Status LayerWriter::write_entry(TarReader& archive, const Entry& entry) {
   auto path = member_path(entry.path);
   if (!path) return bad(entry, path.error().message());
+  if (rules_.strict) TRY(check_strictly(*path, entry));
   if (path->empty()) {
     if (entry.type != EntryType::kFolder) return bad(entry, "the root of a layer is a folder");
     folder_times_[""] = kept_mtime(entry);
@@ -111,8 +116,39 @@ Status LayerWriter::write_entry(TarReader& archive, const Entry& entry) {
   }
 }
 
+// What is said of the member's names alone; links on the way are looked for when it is gone.
+Status LayerWriter::check_strictly(const std::string& path, const Entry& entry) {
+  if (entry.path.starts_with('/')) return bad_strictly(entry, "an absolute path");
+  if (entry.type == EntryType::kHardlink && entry.target.starts_with('/')) {
+    return bad_strictly(entry, "its target is an absolute path");
+  }
+  if (!seen_.insert(path_hash(path)).second) {
+    return bad_strictly(entry, "another member has this name");
+  }
+  return {};
+}
+
+// `what` leads to the folder, for messages. Nobody else changes the tree, so it may be looked at
+// link by link.
+Status LayerWriter::check_links(const std::string& folder, std::string_view what,
+                                const Entry& entry) const {
+  for (std::size_t end = 0; end != std::string::npos && !folder.empty();) {
+    end = folder.find('/', end + 1);
+    std::string way = folder.substr(0, end);
+    auto part = root_.open_in_root(way, O_PATH | O_NOFOLLOW);
+    if (!part) return {};  // what is missing is for the caller to tell
+    struct stat info{};
+    if (::fstat(part->get(), &info) != 0) return bad_errno(entry, "look at its path");
+    if (S_ISLNK(info.st_mode)) {
+      return bad_strictly(entry, cat(what, " leads through the link ", quoted(way)));
+    }
+  }
+  return {};
+}
+
 Result<FdRef> LayerWriter::open_parent(const std::string& path, const Entry& entry) {
   if (parent_ && parent_->path == path) return FdRef(parent_->fd);
+  if (rules_.strict) TRY(check_links(path, "its path", entry));
   auto opened = root_.open_in_root(path.empty() ? "." : path, O_RDONLY | O_DIRECTORY);
   if (!opened) {
     int reason = opened.error().sys_errno();
@@ -244,6 +280,7 @@ Status LayerWriter::write_hardlink(FdRef parent, const std::string& name, const 
   auto target = member_path(entry.target);
   if (!target) return bad(entry, cat("its target is ", target.error().message()));
   SplitPath where = split_path(*target);
+  if (rules_.strict) TRY(check_links(where.folder, "its target", entry));
   auto folder = root_.open_in_root(where.folder.empty() ? "." : where.folder, O_PATH | O_DIRECTORY);
   struct stat info{};
   if (!folder || ::fstatat(folder->get(), where.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {

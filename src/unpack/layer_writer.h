@@ -24,8 +24,13 @@ enum class Whiteouts {
   kNone,         // no layer: ".wh." begins a name as anything else does
 };
 
-// What `docker cp` asks for beyond what is in the archive.
+// What is asked for beyond what is in the archive.
 struct WriteRules {
+  // Of layers: refuses what images that people use have, and what is written where it says
+  // otherwise (docs/adr/0005-hostile-layers.md): a leading '/' of a path or of a hard link's
+  // target, either through a symbolic link, and a name that the archive has twice.
+  bool strict = false;
+  // The others are of `docker cp`.
   // A folder in place of something else, or the other way round, is kInvalidArgument.
   bool keep_kinds = false;
   // Whose everything is, whatever the archive says.
@@ -50,9 +55,9 @@ struct Written {
 // Writes the members of a layer's archive below a folder (image-spec, layer.md). The archive is not
 // trusted: every path is resolved below the folder by openat2(2), nothing is ever followed in its
 // last component, and faults are kInvalidArgument with the member's name. Paths are relative to the
-// folder also when they begin with '/'; ".." is refused, and so is a member that makes another kind
-// of thing of one before it. What an archive may not bring: attributes of overlayfs. Nobody else
-// may change the folder meanwhile; one thread at a time.
+// folder also when they begin with '/', but for strict rules; ".." is refused, and so is a member
+// that makes another kind of thing of one before it. What an archive may not bring: attributes of
+// overlayfs. Nobody else may change the folder meanwhile; one thread at a time.
 class LayerWriter {
  public:
   LayerWriter(DirFd root, Whiteouts whiteouts, WriteLimits limits = {}, WriteRules rules = {});
@@ -70,6 +75,8 @@ class LayerWriter {
     Fd fd;
   };
   Status write_entry(TarReader& archive, const Entry& entry);
+  Status check_strictly(const std::string& path, const Entry& entry);
+  Status check_links(const std::string& folder, std::string_view what, const Entry& entry) const;
   Result<FdRef> open_parent(const std::string& path, const Entry& entry);
   Result<Fd> make_parent(const std::string& path, const Entry& entry);
   Status whiteout(FdRef parent, const std::string& folder, std::string_view name,
@@ -101,6 +108,8 @@ class LayerWriter {
   std::map<std::string, struct timespec, std::less<>> folder_times_;
   // Hashes of the members' paths, where what is there may be of the layers below.
   std::unordered_set<std::size_t> own_;
+  // The same of all members, where none may come twice.
+  std::unordered_set<std::size_t> seen_;
 };
 
 }  // namespace dhow::unpack

@@ -53,7 +53,8 @@ Result<Written> unpack(ByteSource& packed, const DirFd& root, const UnpackReques
     Hashed archive(*ahead, request.diff_id);
     TarReader reader(archive);
     TRY_ASSIGN(DirFd folder, DirFd::open(proc_fd_path(root.fd())));
-    written = LayerWriter(std::move(folder), request.whiteouts, request.limits).write(reader);
+    LayerWriter writer(std::move(folder), request.whiteouts, request.limits, request.rules);
+    written = writer.write(reader);
     if (!written) return written;
     TRY(archive.finish("diff id"));
   }

@@ -15,6 +15,7 @@ struct UnpackRequest {
   oci::Compression compression = oci::Compression::kNone;
   Whiteouts whiteouts = Whiteouts::kOverlay;
   WriteLimits limits;
+  WriteRules rules;
 };
 
 // Unpacks one layer below a folder while it comes in: the stream is hashed and inflated in one

@@ -2,6 +2,7 @@
 // Images, by docker's command line.
 #include <fstream>
 
+#include "base/hasher.h"
 #include "base/strings.h"
 #include "daemon/daemon_fixture.h"
 #include "registry/testing/docker_registry.h"
@@ -22,6 +23,24 @@ class DaemonImagesTest : public BusyboxTest {
   // A root file system of one file, as an archive.
   void fs_tar() {
     std::ofstream((folder_ / "root.tar").string()) << unpack::TarBuilder().file("x", "y").finish();
+  }
+  // An archive for `docker load` of an image of that layer.
+  std::string archive_of(const std::string& layer, const std::string& name) {
+    std::string config =
+        cat(R"({"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[")",
+            digest_of(layer).text(), R"("]}})");
+    std::string list =
+        cat(R"([{"Config":"config.json","RepoTags":[")", name, R"("],"Layers":["layer.tar"]}])");
+    unpack::TarBuilder whole;
+    whole.file("config.json", config).file("layer.tar", layer).file("manifest.json", list);
+    std::string path = (folder_ / "image.tar").string();
+    std::ofstream(path) << whole.finish();
+    return path;
+  }
+  std::size_t snapshots() {
+    return static_cast<std::size_t>(
+        std::distance(std::filesystem::directory_iterator(folder_ / "root/snapshots/snapshots"),
+                      std::filesystem::directory_iterator()));
   }
   std::string names() { return docker_output({"images", "--format", "{{.Repository}}:{{.Tag}}"}); }
 };
@@ -120,6 +139,40 @@ TEST_F(DaemonImagesTest, PushesAndPulls) {
   SpawnOutput unknown = docker({"pull", (*registry)->domain() + "/team/nothing"});
   EXPECT_EQ(unknown.exit_code, 1);
   EXPECT_THAT(unknown.error_text, HasSubstr("Error response from daemon"));
+}
+
+// What ko and others make: taken, unless the configuration says otherwise.
+TEST_F(DaemonImagesTest, RefusesOddLayersWhenStrict) {
+  std::string missing = registry::testing::DockerRegistry::missing();
+  if (!missing.empty()) GTEST_SKIP() << missing;
+  std::filesystem::create_directory(folder_ / "registry");
+  auto registry = registry::testing::DockerRegistry::start({.folder = folder_ / "registry"});
+  ASSERT_TRUE(registry.has_value()) << registry.error().message();
+  std::string layer = unpack::TarBuilder().folder("/").file("/ko-app", "x").finish();
+  std::string name = (*registry)->domain() + "/team/ko:1";
+  std::string archive = archive_of(layer, name);
+  std::ofstream((folder_ / "root.tar").string()) << layer;
+  EXPECT_EQ(docker_output({"load", "-i", archive}), "Loaded image: " + name);
+  docker_output({"push", name});
+  docker_output({"rmi", name});
+
+  configure("strict-layers = true\n");
+  std::size_t before = snapshots();
+  std::string why = cat("layer ", digest_of(layer).text(),
+                        ": \"/\": an absolute path, which strict rules refuse");
+  SpawnOutput loaded = docker({"load", "-i", archive});
+  EXPECT_NE(loaded.exit_code, 0);
+  EXPECT_THAT(loaded.error_text + loaded.output, HasSubstr(why));
+  SpawnOutput imported = docker({"import", (folder_ / "root.tar").string(), "made:1"});
+  EXPECT_NE(imported.exit_code, 0);
+  EXPECT_THAT(imported.error_text + imported.output, HasSubstr(why));
+  SpawnOutput pulled = docker({"pull", name});
+  EXPECT_NE(pulled.exit_code, 0);
+  EXPECT_THAT(pulled.error_text, AllOf(HasSubstr("layer sha256:"),
+                                       HasSubstr("\"/\": an absolute path, which strict rules")));
+  EXPECT_EQ(names(), "busybox:latest");
+  EXPECT_EQ(snapshots(), before);
+  EXPECT_EQ(run({"busybox", "true"}).exit_code, 0);
 }
 
 TEST_F(DaemonImagesTest, TellsOfWhatHappens) {

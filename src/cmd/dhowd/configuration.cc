@@ -274,6 +274,9 @@ void add_daemon_readers(std::map<std::string_view, Reader>& readers) {
   readers["insecure-registries"] = [](const Setting& in, Configuration& out) {
     return read_texts(in, out.insecure_registries);
   };
+  readers["strict-layers"] = [](const Setting& in, Configuration& out) {
+    return read_flag(in, out.strict_layers);
+  };
   readers["registry-config-dirs"] = [](const Setting& in, Configuration& out) {
     return read_texts(in, out.registry_folders);
   };

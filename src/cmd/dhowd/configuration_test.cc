@@ -49,6 +49,7 @@ dns-opts = ["ndots:1"]
 dns-search = ["example"]
 insecure-registries = ["r.io:5000"]
 registry-config-dirs = ["/certs.d"]
+strict-layers = true
 [log-opts]
 max-size = "1m"
 [runtimes.slow]
@@ -78,6 +79,7 @@ hard = 2048
   EXPECT_THAT(engine.default_ulimits, ElementsAre(engine::Ulimit{"nofile", 1024, 2048}));
   EXPECT_THAT(configuration.insecure_registries, ElementsAre("r.io:5000"));
   EXPECT_THAT(configuration.registry_folders, ElementsAre("/certs.d"));
+  EXPECT_TRUE(configuration.strict_layers);
 }
 
 TEST(ConfigurationTest, ReadsNetworks) {

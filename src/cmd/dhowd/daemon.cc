@@ -81,10 +81,11 @@ Result<std::vector<engine::ImageUser>> image_users(engine::Containers& container
   return users;
 }
 
-engine::ImagesOptions images_options(engine::Engine& engine) {
+engine::ImagesOptions images_options(const Configuration& configuration, engine::Engine& engine) {
   engine::ImagesOptions options;
   options.name_space = engine.options().name_space;
   options.builtin_folder = engine.options().builtin_images;
+  options.strict_layers = configuration.strict_layers;
   options.users = [&engine](const Digest& image) {
     return image_users(engine.containers(), image);
   };
@@ -192,7 +193,7 @@ Status serve(Configuration configuration, const CommandLine& line) {
   engine::Images images(engine->stores(),
                         metadata::Collector(engine->database(), engine->content().remover(),
                                             engine->snapshots().remover()),
-                        engine->events(), registries, images_options(*engine));
+                        engine->events(), registries, images_options(configuration, *engine));
   api::docker::Services services{*engine, images, DHOW_VERSION,
                                  configuration.log_level == log::Level::kDebug};
   api::docker::Router router = api::docker::make_router(services);

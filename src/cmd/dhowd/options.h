@@ -26,6 +26,7 @@ struct Configuration {
   log::Level log_level = log::Level::kInfo;
   bool json_log = false;
   std::vector<std::string> insecure_registries;
+  bool strict_layers = false;                 // as engine::ImagesOptions::strict_layers
   std::vector<std::string> registry_folders;  // as /etc/containerd/certs.d
 };
 
