@@ -9,6 +9,7 @@
 #include "engine/containers_impl.h"
 #include "engine/tree_archive.h"
 #include "sys/file_io.h"
+#include "sys/project_quota.h"
 #include "unpack/file_facts.h"
 #include "unpack/layer_writer.h"
 #include "unpack/tar_writer.h"
@@ -163,6 +164,7 @@ Status ContainersImpl::put_archive(std::string_view ref, std::string_view path,
     }
     return missing(ref, path, folder.error());
   }
+  WithinQuotas limited;
   TRY(unpack_tree(DirFd(std::move(*folder)), archive, rules));
   publish(*record, "extract-to-dir");
   return {};

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/strings.h"
+#include "engine/container_quota.h"
 #include "engine/containers_impl.h"
 #include "engine/image_lookup.h"
 #include "engine/log_settings.h"
@@ -114,11 +115,6 @@ Status ContainersImpl::fill_defaults(ContainerRecord& record, std::vector<std::s
   TRY(runtime_of(host.runtime));
   std::string network = network_mode(host);
   TRY(check_networks(record, warnings));
-  if (!host.storage_opt.empty()) {
-    // In docker's words: there are no quotas of projects.
-    return fail(Code::kInternal,
-                "--storage-opt is supported only for overlay over xfs with 'pquota' mount option");
-  }
   TRY(check_remap(host));
   TRY(settle_links(record));
   if (config.hostname.empty()) {
@@ -210,6 +206,8 @@ Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {
   TRY(check_conflicts(request.config));
   TRY(settle_facts(request, record));
   TRY(fill_defaults(record, answer.warnings));
+  TRY_ASSIGN(std::int64_t root_limit, root_size(record.config.host.storage_opt,
+                                                stores_.images.snapshots, options_.root_size));
   TRY(check_log_config(record.config.host.log_config));
   TRY(check_joined(record));
   // Faults of what is written come before anything is made.
@@ -222,6 +220,7 @@ Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {
   wanted.parent = record.facts.parent;
   TRY(stores_.images.snapshots.prepare(wanted));
   Cleanup unprepare([&] { std::ignore = stores_.images.snapshots.remove(record.snapshot()); });
+  if (root_limit > 0) TRY(stores_.images.snapshots.set_quota(wanted.key, root_limit));
   TRY(write_files(record));
   Cleanup unwrite([&] {
     auto parent = open_at(kCwd, options_.root + "/containers", O_RDONLY | O_DIRECTORY);

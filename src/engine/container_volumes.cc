@@ -11,6 +11,7 @@
 #include "engine/containers_impl.h"
 #include "snapshot/tree.h"
 #include "sys/file_io.h"
+#include "sys/project_quota.h"
 
 // The volumes of containers.
 namespace dhow::engine {
@@ -35,6 +36,7 @@ void put_mount(std::vector<WantedMount>& mounts, WantedMount mount) {
 // there at once or nothing is.
 Status fill_volume(volume::Store& store, const std::string& name, FdRef from) {
   std::lock_guard lock(store.filling(name));
+  WithinQuotas limited;
   TRY_ASSIGN(bool empty, is_empty_folder(store.path(name)));
   if (!empty) return {};
   TRY_ASSIGN(std::vector<std::string> users, store.users(name));

@@ -124,6 +124,7 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
   impl->leases = std::make_unique<metadata::LeaseStore>(*impl->database);
   TRY_ASSIGN(impl->content, content::open_local_store(given.root + "/content", *impl->database));
   TRY_ASSIGN(impl->snapshots, snapshot::open_overlay(given.root + "/snapshots", *impl->database));
+  if (given.root_size > 0) TRY_CONTEXT(impl->snapshots->check_quota(), "overlay2.size");
   impl->images = std::make_unique<image::Store>(*impl->database);
   impl->stores = std::make_unique<ImageStores>(
       ImageStores{*impl->leases, *impl->content, *impl->snapshots, *impl->images});

@@ -57,6 +57,7 @@ class Folders {
   };
   Result<Fresh> make() const;
 
+  FdRef fd() const { return root_; }
   std::string path(std::int64_t id) const;
   Result<Fd> open(std::int64_t id) const;
   bool exists(std::int64_t id) const;

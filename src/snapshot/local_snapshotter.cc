@@ -272,7 +272,16 @@ Status LocalSnapshotter::sync(const std::vector<std::string>& names) {
   return database_.sync();
 }
 
+Status LocalSnapshotter::check_quota() const {
+  if (backend_->whiteouts() == Whiteouts::kRemove) {
+    return fail(Code::kUnimplemented, cat("limit the size of a snapshot: those of ",
+                                          backend_->name(), " have what is below in them"));
+  }
+  return check_limits(folders_->fd());
+}
+
 Status LocalSnapshotter::set_quota(std::string_view key, std::int64_t bytes) {
+  TRY(check_quota());
   TRY_ASSIGN(Record record, find_writable(key, false));
   TRY_ASSIGN(Fd folder, folders_->open(record.id));
   return limit_bytes(folder, record.id, bytes);

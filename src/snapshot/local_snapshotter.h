@@ -41,6 +41,7 @@ class LocalSnapshotter final : public Snapshotter {
   Status set_labels(std::string_view name, const metadata::Labels& labels) override;
   Status remove(std::string_view name) override;
   Status sync(const std::vector<std::string>& names) override;
+  Status check_quota() const override;
   Status set_quota(std::string_view key, std::int64_t bytes) override;
   metadata::Collector::Remover remover() override;
   Status empty_trash() override;

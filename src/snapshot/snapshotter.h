@@ -113,9 +113,12 @@ class Snapshotter {
   virtual Status remove(std::string_view name) = 0;
   // Returns when those layers are on the disk to stay. Naming an image comes after it.
   virtual Status sync(const std::vector<std::string>& names) = 0;
+  // Whether set_quota can work at all; faults as of it.
+  virtual Status check_quota() const = 0;
   // Limits the bytes that an active snapshot takes, from now on; 0: no limit. kUnimplemented, with
-  // the name of the file system, where it has no project quota; kFailedPrecondition when files were
-  // written before the first limit.
+  // the name of the file system, where it has no project quota, and for snapshots that are whole
+  // trees; kPermissionDenied in a user namespace; kFailedPrecondition when files were written
+  // before the first limit.
   virtual Status set_quota(std::string_view key, std::int64_t bytes) = 0;
 
   // For the collector: takes the folder of a snapshot of this snapshotter away.

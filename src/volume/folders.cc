@@ -7,9 +7,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <functional>
 
+#include "base/cleanup.h"
 #include "base/strings.h"
 #include "sys/file_io.h"
+#include "sys/project_quota.h"
 #include "sys/random_name.h"
 
 namespace dhow::volume {
@@ -38,6 +41,15 @@ Result<std::vector<std::string>> visible(FdRef folder) {
   return names;
 }
 
+// Each content is a project of its own.
+Status limit_content(FdRef parent, const char* content, std::string_view name, std::int64_t limit) {
+  if (limit == 0) return {};
+  auto hint = static_cast<std::uint32_t>(std::hash<std::string_view>()(name));
+  TRY_CONTEXT(limit_folders(parent, {content}, limit, hint),
+              cat("limit the size of the volume ", name));
+  return {};
+}
+
 bool is_missing(const Error& error) { return error.sys_errno() == ENOENT; }
 
 }  // namespace
@@ -55,10 +67,14 @@ Result<std::unique_ptr<Folders>> Folders::open(const std::string& path, RemoveTr
 
 std::string Folders::path(std::string_view name) const { return cat(path_, "/", name); }
 
-Status Folders::make(std::string_view name) const {
+Status Folders::check_limits() const { return check_project_quota(root_); }
+
+Status Folders::make(std::string_view name, std::int64_t limit) const {
   TRY_ASSIGN(Fd folder, make_folder(root_, name, kPassing));
   TRY_ASSIGN(Fd data, make_folder(folder, kData, kContent));
-  return {};
+  auto limited = limit_content(folder, kData, name, limit);
+  if (!limited) drop_empty(name);
+  return limited;
 }
 
 bool Folders::exists(std::string_view name) const {
@@ -92,14 +108,17 @@ bool Folders::drop_empty(std::string_view name) const {
   return ::unlinkat(root_.get(), folder.c_str(), AT_REMOVEDIR) == 0;
 }
 
-Result<Store::Draft> Folders::make_draft(std::string_view name) const {
+Result<Store::Draft> Folders::make_draft(std::string_view name, std::int64_t limit) const {
   TRY_ASSIGN(Fd folder, open_at(root_, name, kOpen));
   TRY_ASSIGN(std::string random, random_name());
   Store::Draft draft;
   draft.name = cat(kDraft, random);
   TRY_ASSIGN(Fd place, make_folder(folder, draft.name, 0700));
+  Cleanup drop([&] { drop_draft(name, draft.name); });
   TRY_ASSIGN(draft.tree, make_folder(place, kTree, kContent));
+  TRY(limit_content(place, kTree, name, limit));
   TRY_ASSIGN(draft.scratch, make_folder(place, "scratch", 0700));
+  drop.dismiss();
   return draft;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -26,8 +27,11 @@ class Folders {
   static Result<std::unique_ptr<Folders>> open(const std::string& path, RemoveTree remove_tree);
 
   std::string path(std::string_view name) const;  // NAME
-  // Makes NAME/_data; what is there stays.
-  Status make(std::string_view name) const;
+  // Whether contents can be limited in size; faults as of check_project_quota.
+  Status check_limits() const;
+  // Makes NAME/_data, which may take `limit` bytes (0: no limit); what is there stays. A failure
+  // leaves nothing new.
+  Status make(std::string_view name, std::int64_t limit) const;
   bool exists(std::string_view name) const;
   // Renames it into the trash, from where restore brings it back; none is success.
   Status discard(std::string_view name) const;
@@ -36,7 +40,8 @@ class Folders {
   Status forget(std::string_view name) const;
   // Removes a folder that holds nothing; false: it holds something.
   bool drop_empty(std::string_view name) const;
-  Result<Store::Draft> make_draft(std::string_view name) const;
+  // What is in its tree/ counts apart from what is in NAME/_data, and has a limit of its own.
+  Result<Store::Draft> make_draft(std::string_view name, std::int64_t limit) const;
   // Renames its tree/ over NAME/_data; with `replace` what is there goes to the trash.
   Status publish_draft(std::string_view name, const std::string& draft, bool replace) const;
   void drop_draft(std::string_view name, const std::string& draft) const;

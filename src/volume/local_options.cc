@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/size.h"
 #include "base/strings.h"
 
 namespace dhow::volume {
@@ -14,15 +15,18 @@ std::unexpected<Error> missing_option(std::string_view name) {
   return fail(Code::kInvalidArgument, cat("missing required option: ", quoted(name)));
 }
 
+Result<std::int64_t> size_of(std::string_view text) {
+  if (text.empty()) return 0;
+  auto size = parse_size(text);
+  if (!size) return fail(Code::kInvalidArgument, cat("invalid size: '", text, "'"));
+  return *size;
+}
+
 }  // namespace
 
 bool LocalOptions::is_bind() const {
   return std::ranges::any_of(
       options, [](const std::string& option) { return option == "bind" || option == "rbind"; });
-}
-
-bool LocalOptions::is_network() const {
-  return type == "nfs" || type == "nfs4" || type == "cifs" || type == "smb3";
 }
 
 Result<LocalOptions> LocalOptions::parse(const metadata::Labels& options) {
@@ -34,9 +38,6 @@ Result<LocalOptions> LocalOptions::parse(const metadata::Labels& options) {
     if (std::ranges::find(kKnown, name) == std::end(kKnown)) {
       return fail(Code::kInvalidArgument, cat("invalid option: ", quoted(name)));
     }
-  }
-  if (options.contains("size")) {
-    return fail(Code::kUnimplemented, "quota size requested but no quota support");
   }
   LocalOptions out;
   out.type = value("type");
@@ -53,6 +54,12 @@ Result<LocalOptions> LocalOptions::parse(const metadata::Labels& options) {
     return fail(
         Code::kInvalidArgument,
         cat("option \"device\" of a bind has to be an absolute path: ", quoted(out.device)));
+  }
+  TRY_ASSIGN(out.size, size_of(value("size")));
+  if (out.size > 0 && !out.is_plain()) {
+    return fail(Code::kInvalidArgument,
+                cat("option \"size\" is for volumes without \"type\": a file system of type ",
+                    quoted(out.type), " has options of its own"));
   }
   return out;
 }

@@ -15,13 +15,13 @@ struct LocalOptions {
   std::string type;                  // "": a plain folder
   std::vector<std::string> options;  // of `o`
   std::string device;
+  std::int64_t size = 0;  // bytes that the folder may take; 0: no limit
 
   // A folder of the machine ("type=none,o=bind,device=/path").
   bool is_bind() const;
   bool is_plain() const { return type.empty(); }
-  bool is_network() const;  // nfs, cifs
 
-  // Faults are kInvalidArgument in docker's words; `size` is kUnimplemented.
+  // Faults are kInvalidArgument, in docker's words where it has some.
   static Result<LocalOptions> parse(const metadata::Labels& options);
 };
 

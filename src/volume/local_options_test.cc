@@ -17,14 +17,19 @@ TEST(LocalOptions, ReadsWhatMountTakes) {
   auto memory =
       LocalOptions::parse({{"type", "tmpfs"}, {"device", "tmpfs"}, {"o", "size=1m,,uid=7"}});
   ASSERT_TRUE(memory.has_value());
-  EXPECT_FALSE(memory->is_plain() || memory->is_bind() || memory->is_network());
+  EXPECT_FALSE(memory->is_plain() || memory->is_bind());
   EXPECT_THAT(memory->options, ElementsAre("size=1m", "uid=7"));
   auto bind = LocalOptions::parse({{"type", "none"}, {"device", "/srv"}, {"o", "bind"}});
   ASSERT_TRUE(bind.has_value());
   EXPECT_TRUE(bind->is_bind());
   auto nfs = LocalOptions::parse({{"type", "nfs"}, {"device", ":/x"}, {"o", "addr=10.0.0.1"}});
   ASSERT_TRUE(nfs.has_value());
-  EXPECT_TRUE(nfs->is_network());
+}
+
+TEST(LocalOptions, TakesASize) {
+  EXPECT_EQ(LocalOptions::parse({{"size", "1.5g"}})->size, std::int64_t{3} << 29);
+  EXPECT_EQ(LocalOptions::parse({{"size", "0"}})->size, 0);
+  EXPECT_EQ(LocalOptions::parse({})->size, 0);
 }
 
 TEST(LocalOptions, RefusesInDockersWords) {
@@ -38,7 +43,9 @@ TEST(LocalOptions, RefusesInDockersWords) {
         Case{{{"device", "tmpfs"}}, "missing required option: \"type\""},
         Case{{{"o", "bind"}}, "missing required option: \"device\""},
         Case{{{"type", "none"}, {"o", "bind"}, {"device", "srv"}}, "absolute path"},
-        Case{{{"size", "1g"}}, "quota size requested but no quota support"}}) {
+        Case{{{"size", "much"}}, "invalid size: 'much'"},
+        Case{{{"type", "tmpfs"}, {"device", "tmpfs"}, {"size", "1m"}},
+             "option \"size\" is for volumes without \"type\""}}) {
     auto parsed = LocalOptions::parse(one.options);
     ASSERT_FALSE(parsed.has_value()) << one.text;
     EXPECT_THAT(parsed.error().message(), HasSubstr(one.text));

@@ -70,6 +70,19 @@ Result<std::vector<std::string>> texts_of(Transaction& transaction, std::string_
   return texts;
 }
 
+Status check_options(const metadata::Labels& given, const Folders& folders) {
+  TRY_ASSIGN(LocalOptions options, LocalOptions::parse(given));
+  if (options.size == 0 || folders.check_limits()) return {};
+  return fail(Code::kInvalidArgument, "quota size requested but no quota support");
+}
+
+// What its content may take: bytes; 0: no limit.
+std::int64_t limit_of(const Record& record) {
+  if (record.driver != kLocalDriver) return 0;
+  auto options = LocalOptions::parse(record.options);
+  return options ? options->size : 0;
+}
+
 bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
@@ -139,7 +152,7 @@ Status Store::recover() {
   }
   TRY(convert_old());
   for (const Record& row : rows) {
-    if (!folders_->exists(row.name)) TRY(folders_->make(row.name));
+    if (!folders_->exists(row.name)) TRY(folders_->make(row.name, limit_of(row)));
     folders_->drop_drafts(row.name);
   }
   TRY_ASSIGN(rows, list());
@@ -187,10 +200,8 @@ Result<Store::Created> Store::create(Record wanted, const Also& also, bool has_d
     wanted.labels.emplace(kAnonymousLabel, "");
   }
   TRY(check_name(wanted.name));
-  bool is_local = wanted.driver == kLocalDriver;
-  if (auto options = LocalOptions::parse(wanted.options); is_local && !options) {
-    return fail(options.error().code(),
-                cat("create ", wanted.name, ": ", options.error().message()));
+  if (wanted.driver == kLocalDriver) {
+    TRY_CONTEXT(check_options(wanted.options, *folders_), cat("create ", wanted.name));
   }
   wanted.created = metadata::now();
   Created made;
@@ -203,7 +214,7 @@ Result<Store::Created> Store::create(Record wanted, const Also& also, bool has_d
     made = {there ? std::move(*there) : wanted, !there};
     if (!made.fresh) return {};
     TRY(insert_volume(transaction, wanted));
-    TRY(folders_->make(wanted.name));
+    TRY(folders_->make(wanted.name, limit_of(wanted)));
     return also ? also(transaction, wanted) : Status();
   }));
   return made;
@@ -219,7 +230,7 @@ Status Store::adopt(Record wanted, const std::string& from) {
     return there ? Status() : insert_volume(transaction, wanted);
   }));
   TRY(folders_->finish_adoption(wanted.name));
-  return folders_->exists(wanted.name) ? Status() : folders_->make(wanted.name);
+  return folders_->exists(wanted.name) ? Status() : folders_->make(wanted.name, 0);
 }
 
 Result<Record> Store::get(std::string_view name) const {
@@ -293,7 +304,8 @@ Result<std::vector<std::string>> Store::forsaken(std::string_view owner) const {
 
 std::string Store::path(std::string_view name) const { return cat(folders_->path(name), "/_data"); }
 Result<Store::Draft> Store::make_draft(std::string_view name) const {
-  return folders_->make_draft(name);
+  TRY_ASSIGN(Record record, get(name));
+  return folders_->make_draft(name, limit_of(record));
 }
 Status Store::publish_draft(std::string_view name, const Draft& draft, bool replace) const {
   return folders_->publish_draft(name, draft.name, replace);

@@ -67,6 +67,10 @@ TEST_F(DaemonVolumeTest, RefusesInDockersWords) {
   EXPECT_THAT(error_of({"volume", "create", "a"}), HasSubstr("volume name is too short"));
   EXPECT_THAT(error_of({"volume", "create", "-o", "foo=1", "x1"}),
               HasSubstr("create x1: invalid option: \"foo\""));
+  // The file systems of machines that test have no quotas of projects; tests/vm has some.
+  EXPECT_THAT(error_of({"volume", "create", "-o", "size=1m", "x1"}),
+              HasSubstr("create x1: quota size requested but no quota support"));
+  EXPECT_FALSE(fs::exists(volumes() / "x1"));
   EXPECT_THAT(error_of({"create", "-v", "a b:/x", "busybox"}),
               HasSubstr("includes invalid characters for a local volume name"));
   EXPECT_THAT(error_of({"create", "-v", "data:x", "busybox"}),

@@ -164,6 +164,22 @@ Status read_address_pools(const Setting& in, std::vector<engine::EngineOptions::
   return {};
 }
 
+// In docker's form: an array of "overlay2.size=10G".
+Status read_storage_options(const Setting& in, std::int64_t& root_size) {
+  std::vector<std::string> options;
+  TRY(read_texts(in, options));
+  for (std::string_view option : options) {
+    std::size_t equals = option.find('=');
+    std::string_view name = option.substr(0, equals);
+    if (name != "overlay2.size") return in.fault(cat("unknown option ", quoted(name)));
+    auto size =
+        equals == std::string_view::npos ? std::nullopt : parse_size(option.substr(equals + 1));
+    if (!size) return in.fault(cat(quoted(option), " has no size"));
+    root_size = *size;
+  }
+  return {};
+}
+
 using Reader = std::function<Status(const Setting&, Configuration&)>;
 
 Reader text(std::string engine::EngineOptions::* field) {
@@ -223,6 +239,9 @@ void add_engine_readers(std::map<std::string_view, Reader>& readers) {
   };
   readers["log-opts"] = [](const Setting& in, Configuration& out) {
     return read_map(in, out.engine.log_options);
+  };
+  readers["storage-opts"] = [](const Setting& in, Configuration& out) {
+    return read_storage_options(in, out.engine.root_size);
   };
   readers["cgroup-driver"] = [](const Setting& in, Configuration& out) -> Status {
     std::string driver;

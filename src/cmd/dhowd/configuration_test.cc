@@ -49,7 +49,6 @@ dns-opts = ["ndots:1"]
 dns-search = ["example"]
 insecure-registries = ["r.io:5000"]
 registry-config-dirs = ["/certs.d"]
-strict-layers = true
 [log-opts]
 max-size = "1m"
 [runtimes.slow]
@@ -79,7 +78,21 @@ hard = 2048
   EXPECT_THAT(engine.default_ulimits, ElementsAre(engine::Ulimit{"nofile", 1024, 2048}));
   EXPECT_THAT(configuration.insecure_registries, ElementsAre("r.io:5000"));
   EXPECT_THAT(configuration.registry_folders, ElementsAre("/certs.d"));
+}
+
+TEST(ConfigurationTest, ReadsLimitsOfImagesAndContainers) {
+  Configuration configuration;
+  auto status = read_configuration("strict-layers = true\nstorage-opts = [\"overlay2.size=10G\"]\n",
+                                   "/x.toml", configuration);
+  ASSERT_TRUE(status.has_value()) << status.error().message();
   EXPECT_TRUE(configuration.strict_layers);
+  EXPECT_EQ(configuration.engine.root_size, std::int64_t{10} << 30);
+  EXPECT_EQ(fault_of("strict-layers = 1"),
+            "/x.toml: line 1: strict-layers: neither true nor false");
+  EXPECT_EQ(fault_of("storage-opts = [\"dm.basesize=1G\"]"),
+            "/x.toml: line 1: storage-opts: unknown option \"dm.basesize\"");
+  EXPECT_EQ(fault_of("storage-opts = [\"overlay2.size=much\"]"),
+            "/x.toml: line 1: storage-opts: \"overlay2.size=much\" has no size");
 }
 
 TEST(ConfigurationTest, ReadsNetworks) {
