@@ -41,10 +41,6 @@ Result<VolumeSource> ContainersImpl::image_source(const ContainerRecord& record,
   snapshot::Mount& one = mounts.front();
   // What a bind of the only layer says is said of every image: nobody writes to it.
   if (one.type == "bind") return VolumeSource{.type = {}, .path = one.source, .options = {}};
-  if (!mount.subpath.empty()) {
-    return fail(Code::kUnimplemented,
-                "ImageOptions.Subpath of an image with several layers is not built yet");
-  }
   return VolumeSource{.type = one.type, .path = one.source, .options = std::move(one.options)};
 }
 

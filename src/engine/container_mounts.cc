@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "engine/containers_impl.h"
@@ -22,11 +23,29 @@ namespace {
 
 constexpr unsigned kMountPointMode = 0755;
 
-Result<MountFd> open_source(const WantedMount& mount, const VolumeSource& volume) {
-  if (!volume.type.empty()) return mount_file_system(volume);
-  if (mount.type != "volume") return MountFd::clone_of(kCwd, mount.source, mount.recursive);
-  if (mount.subpath.empty()) return MountFd::clone_of(kCwd, volume.path, mount.recursive);
-  TRY_ASSIGN(DirFd root, DirFd::open(volume.path));
+// A part of a file system that is nowhere attached yet. `place` is a folder of this mount
+// namespace, which is nobody else's.
+Result<MountFd> part_of(const MountFd& whole, const std::string& subpath,
+                        const std::string& place) {
+  TRY_ASSIGN(Fd point, open_at(kCwd, place, O_PATH | O_DIRECTORY));
+  TRY(whole.attach(point));
+  Cleanup detach([&] { ::umount2(place.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW); });
+  TRY_ASSIGN(Fd fd, whole.fd().duplicate());
+  auto part = DirFd(std::move(fd)).open_in_root(subpath, O_PATH);
+  if (!part) return fail(std::move(part).error().add_context(cat("subpath ", quoted(subpath))));
+  return MountFd::clone_of(*part, "", true, AT_EMPTY_PATH);
+}
+
+Result<MountFd> open_source(const WantedMount& mount, const VolumeSource& volume,
+                            const std::string& place) {
+  if (!volume.type.empty()) {
+    TRY_ASSIGN(MountFd whole, mount_file_system(volume));
+    if (mount.subpath.empty()) return whole;
+    return part_of(whole, mount.subpath, place);
+  }
+  const std::string& path = volume.path.empty() ? mount.source : volume.path;
+  if (mount.subpath.empty()) return MountFd::clone_of(kCwd, path, mount.recursive);
+  TRY_ASSIGN(DirFd root, DirFd::open(path));
   auto part = root.open_in_root(mount.subpath, O_PATH);
   if (!part) {
     return fail(std::move(part).error().add_context(cat("subpath ", quoted(mount.subpath))));
@@ -34,8 +53,9 @@ Result<MountFd> open_source(const WantedMount& mount, const VolumeSource& volume
   return MountFd::clone_of(*part, "", mount.recursive, AT_EMPTY_PATH);
 }
 
-Result<MountFd> clone_mount(const WantedMount& mount, const VolumeSource& volume) {
-  TRY_ASSIGN(MountFd tree, open_source(mount, volume));
+Result<MountFd> clone_mount(const WantedMount& mount, const VolumeSource& volume,
+                            const std::string& place) {
+  TRY_ASSIGN(MountFd tree, open_source(mount, volume, place));
   if (mount.read_only) {
     TRY(tree.set_attributes(MOUNT_ATTR_RDONLY, 0, 0, mount.recursive && !mount.read_only_top_only));
   }
@@ -80,7 +100,7 @@ Result<MountFd> ContainersImpl::mount_all(const ContainerRecord& record) const {
     // First of all: the root is attached where the volumes are.
     std::vector<MountFd> trees;
     for (std::size_t i = 0; i < mounts.size(); ++i) {
-      auto tree = clone_mount(mounts[i], volumes[i]);
+      auto tree = clone_mount(mounts[i], volumes[i], place);
       if (!tree) {
         return std::unexpected(
             std::move(tree).error().add_context(cat("mount ", mounts[i].destination)));

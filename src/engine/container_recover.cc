@@ -192,7 +192,7 @@ Status ContainersImpl::open() {
   drop_stray_shm();
   stores_.volumes.drop_forsaken({});
   for (const ContainerPtr& container : all()) settle_row(container);
-  drop_stray_volume_memories();
+  unmount_stray_volumes();
   return {};
 }
 

@@ -4,23 +4,33 @@
 #include "base/strings.h"
 #include "engine/containers_impl.h"
 #include "engine/tree_archive.h"
+#include "engine/volume_mounts.h"
 #include "snapshot/tree.h"
 #include "sys/file_io.h"
+#include "sys/project_quota.h"
 #include "volume/local_options.h"
 
 // All of a volume at once: out, in, and from one to another.
 namespace dhow::engine {
+
+namespace {
+
+// What is in a volume; `mount` holds it where it is mounted nowhere else.
+Result<Fd> open_content(const VolumeSource& source, MountFd& mount) {
+  if (source.type.empty()) return open_at(kCwd, source.path, O_RDONLY | O_DIRECTORY);
+  TRY_ASSIGN(mount, mount_file_system(source));
+  return open_at(mount.fd(), ".", O_RDONLY | O_DIRECTORY);
+}
+
+}  // namespace
 
 Status ContainersImpl::export_volume(std::string_view name, unpack::ByteSink& sink) const {
   WantedMount mount;
   mount.type = "volume";
   mount.source = name;
   TRY_ASSIGN(VolumeSource source, volume_source(mount, false));
-  if (!source.type.empty()) {
-    return fail(Code::kUnimplemented, cat("export ", name, ": a volume of type ",
-                                          quoted(source.type), " that is not mounted here"));
-  }
-  TRY_ASSIGN(Fd folder, open_at(kCwd, source.path, O_RDONLY | O_DIRECTORY));
+  MountFd held;
+  TRY_ASSIGN(Fd folder, open_content(source, held));
   unpack::TarWriter writer(sink);
   // With the folder itself: whose it is matters as much as what is in it.
   TRY(TreeArchive(writer).add(folder, ".", ".", 0));
@@ -58,7 +68,10 @@ Status ContainersImpl::replace_content(
   TRY(check_idle(name));
   volume::Store& store = stores_.volumes.store();
   TRY_ASSIGN(volume::Store::Draft draft, store.make_draft(name));
-  Status done = fill(draft);
+  Status done = [&] {
+    WithinQuotas limited;
+    return fill(draft);
+  }();
   if (done) {
     std::lock_guard lock(store.filling(name));
     // Once more: a container that starts from now on waits for the lock.
@@ -85,11 +98,8 @@ Status ContainersImpl::copy_volume(const std::string& from, const std::string& t
   mount.type = "volume";
   mount.source = from;
   TRY_ASSIGN(VolumeSource source, volume_source(mount, false));
-  if (!source.type.empty()) {
-    return fail(Code::kUnimplemented, cat("copy ", from, ": a volume of type ", quoted(source.type),
-                                          " that is not mounted here"));
-  }
-  TRY_ASSIGN(Fd folder, open_at(kCwd, source.path, O_RDONLY | O_DIRECTORY));
+  MountFd held;
+  TRY_ASSIGN(Fd folder, open_content(source, held));
   return replace_content(to, [&](const volume::Store::Draft& draft) {
     return snapshot::copy_tree(folder, draft.tree, draft.scratch);
   });

@@ -30,20 +30,30 @@ constexpr AttributeName kAttributeNames[] = {{"ro", MOUNT_ATTR_RDONLY},
                                              {"nodev", MOUNT_ATTR_NODEV},
                                              {"noexec", MOUNT_ATTR_NOEXEC},
                                              {"noatime", MOUNT_ATTR_NOATIME},
+                                             {"nodiratime", MOUNT_ATTR_NODIRATIME},
+                                             {"strictatime", MOUNT_ATTR_STRICTATIME},
+                                             {"relatime", 0},
+                                             {"atime", 0},
+                                             {"diratime", 0},
                                              {"rw", 0},
                                              {"suid", 0},
                                              {"dev", 0},
                                              {"exec", 0},
                                              {"defaults", 0}};
 
-// The kernel's clients of network file systems don't look names up.
+// The kernel's clients of network file systems don't look names up. Of the addresses the first one
+// of version 4 counts, if there is one.
 Result<std::string> numeric_address(const std::string& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
+  hints.ai_family = AF_INET;
   addrinfo* found = nullptr;
-  if (int code = ::getaddrinfo(host.c_str(), nullptr, &hints, &found); code != 0) {
+  int failed = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
+  hints.ai_family = AF_UNSPEC;
+  if (failed != 0) failed = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
+  if (failed != 0) {
     return fail(Code::kUnavailable, cat("error resolving passed in network volume address: lookup ",
-                                        host, ": ", ::gai_strerror(code)));
+                                        host, ": ", ::gai_strerror(failed)));
   }
   char text[NI_MAXHOST] = {};
   int code = ::getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, nullptr, 0,
@@ -53,13 +63,35 @@ Result<std::string> numeric_address(const std::string& host) {
   return std::string(text);
 }
 
-Status resolve_addresses(std::vector<std::string>& options) {
-  for (std::string& option : options) {
+// As docker: the option addr= says where the server is; of cifs without it, the device.
+Status resolve_addresses(VolumeSource& source) {
+  bool is_cifs = source.type == "cifs" || source.type == "smb3";
+  if (!is_cifs && source.type != "nfs" && source.type != "nfs4") return {};
+  for (std::string& option : source.options) {
     if (!option.starts_with("addr=")) continue;
     TRY_ASSIGN(std::string address, numeric_address(option.substr(5)));
     option = cat("addr=", address);
+    return {};
   }
+  if (!is_cifs || !source.path.starts_with("//")) return {};
+  std::size_t end = std::min(source.path.find('/', 2), source.path.size());
+  if (end == 2) return {};
+  TRY_ASSIGN(std::string address, numeric_address(source.path.substr(2, end - 2)));
+  source.path.replace(2, end - 2, address);
   return {};
+}
+
+// What keeps others out is nobody's to read.
+std::string without_password(std::string text) {
+  constexpr std::string_view kKeys[] = {"password=", "pass="};
+  for (std::string_view key : kKeys) {
+    std::size_t at = text.find(key);
+    if (at == std::string::npos) continue;
+    std::size_t from = at + key.size();
+    std::size_t end = text.find_first_of(",\"", from);
+    text.replace(from, std::min(end, text.size()) - from, "********");
+  }
+  return text;
 }
 
 bool is_mounted(const std::string& place) {
@@ -69,7 +101,8 @@ bool is_mounted(const std::string& place) {
 
 }  // namespace
 
-Result<MountFd> mount_file_system(const VolumeSource& source) {
+Result<MountFd> mount_file_system(VolumeSource source) {
+  TRY(resolve_addresses(source));
   TRY_ASSIGN(FsContext context, FsContext::open(source.type));
   if (!source.path.empty()) TRY(context.set_string("source", source.path));
   std::uint64_t attributes = 0;
@@ -78,6 +111,8 @@ Result<MountFd> mount_file_system(const VolumeSource& source) {
     std::size_t equals = option.find('=');
     if (known != std::end(kAttributeNames)) {
       attributes |= known->attribute;
+      // As mount(2) has it: of the file system too.
+      if (option == "ro") TRY(context.set_flag(option));
     } else if (equals == std::string::npos) {
       TRY(context.set_flag(option));
     } else {
@@ -110,16 +145,9 @@ Result<VolumeSource> ContainersImpl::volume_source(const WantedMount& mount, boo
     return source;
   }
   source.type = std::move(local.type);
-  if (source.type == "tmpfs") {
-    std::string place = volume_memory(mount.source);
-    if (makes) TRY_CONTEXT(make_volume_memory(place, source), cat("volume ", mount.source));
-    if (is_mounted(place)) return VolumeSource{.type = {}, .path = place, .options = {}};
-  }
-  if (!mount.subpath.empty()) {
-    return fail(Code::kUnimplemented, cat("VolumeOptions.Subpath of a volume of type ",
-                                          quoted(source.type), " is not built yet"));
-  }
-  TRY(resolve_addresses(source.options));
+  std::string place = volume_place(mount.source);
+  if (makes) TRY(mount_volume(mount.source, source));
+  if (is_mounted(place)) return VolumeSource{.type = {}, .path = place, .options = {}};
   return source;
 }
 
@@ -175,21 +203,38 @@ Result<std::vector<VolumeSource>> ContainersImpl::mount_sources(
   return sources;
 }
 
-// What is in memory is the same for all that have the volume, and there for as long as one of them
-// runs: it must be in the machine's own mount namespace, as the memory that containers share.
-Status ContainersImpl::make_volume_memory(const std::string& place,
-                                          const VolumeSource& source) const {
-  std::lock_guard lock(memory_mutex_);
+// It is the same for all that have the volume, and there for as long as one of them runs: it must
+// be in the machine's own mount namespace, as the memory that containers share. From there, too, is
+// the way to a server: a container may have no network.
+Status ContainersImpl::mount_volume(const std::string& name, VolumeSource source) const {
+  std::lock_guard lock(stores_.volumes.store().filling(name));
+  std::string place = volume_place(name);
   if (is_mounted(place)) return {};
-  TRY(make_dirs(place, 0700));
-  TRY_ASSIGN(MountFd made, mount_file_system(source));
-  TRY_ASSIGN(Fd target, open_at(kCwd, place, O_PATH | O_DIRECTORY));
-  return made.attach(target);
+  // All that goes wrong is a fault of the machine, as docker has it, whatever the server answers.
+  std::string failed = cat("error while mounting volume '", place, "': ");
+  if (auto known = resolve_addresses(source); !known) {
+    return fail(Code::kInternal, cat(failed, known.error().message()));
+  }
+  auto mounted = [&]() -> Status {
+    TRY(make_dirs(place, 0700));
+    TRY_ASSIGN(MountFd made, mount_file_system(source));
+    TRY_ASSIGN(Fd target, open_at(kCwd, place, O_PATH | O_DIRECTORY));
+    return made.attach(target);
+  }();
+  if (mounted) return {};
+  ::rmdir(place.c_str());
+  failed += cat("failed to mount local volume: mount ", source.path, ":", place);
+  if (!source.options.empty()) failed += cat(", data: ", join(source.options, ","));
+  failed = without_password(std::move(failed));
+  std::string why = without_password(mounted.error().message());
+  return fail(Code::kInternal, cat(failed, ": ", why));
 }
 
-void ContainersImpl::drop_volume_memory(const std::string& name) const {
-  std::lock_guard lock(memory_mutex_);
-  std::string place = volume_memory(name);
+void ContainersImpl::unmount_volume(const std::string& name) const {
+  std::lock_guard lock(stores_.volumes.store().filling(name));
+  std::string place = volume_place(name);
+  // Of what is mounted nothing is asked: a server may be away.
+  if (::rmdir(place.c_str()) == 0 || errno != EBUSY) return;
   for (const ContainerPtr& container : all()) {
     RecordPtr record = container->record();
     if (!record->progress.has_task) continue;
@@ -205,21 +250,20 @@ void ContainersImpl::drop_volume_memory(const std::string& name) const {
 void ContainersImpl::release_volumes(const ContainerRecord& record) const {
   for (const WantedMount& mount : record.mounts()) {
     if (mount.type != "volume") continue;
-    if (!Volumes::is_local(mount.driver)) {
+    if (Volumes::is_local(mount.driver)) {
+      unmount_volume(mount.source);
+    } else {
       stores_.volumes.unmount(mount.source, mount.driver, record.id);
-      continue;
     }
-    struct stat info{};
-    if (::stat(volume_memory(mount.source).c_str(), &info) == 0) drop_volume_memory(mount.source);
   }
 }
 
-void ContainersImpl::drop_stray_volume_memories() const {
+void ContainersImpl::unmount_stray_volumes() const {
   auto parent = open_at(kCwd, cat(options_.state, "/volumes"), O_RDONLY | O_DIRECTORY);
   if (!parent) return;
   auto names = list_dir(*parent);
   if (!names) return;
-  for (const std::string& name : *names) drop_volume_memory(name);
+  for (const std::string& name : *names) unmount_volume(name);
 }
 
 }  // namespace dhow::engine

@@ -251,7 +251,7 @@ class ContainersImpl {
   Status convert_volumes(ContainerRecord& record);
 
   // container_volume_mounts.cc
-  // Where the content of a volume is; `makes`: it is to be used, so that what is in memory is made.
+  // Where the content of a volume is; `makes`: it is to be used, so that it is mounted if need be.
   Result<VolumeSource> volume_source(const WantedMount& mount, bool makes) const;
   Result<VolumeSource> overlay_source(const ContainerRecord& record, const WantedMount& mount,
                                       VolumeSource below) const;
@@ -259,15 +259,16 @@ class ContainersImpl {
   Result<VolumeSource> mount_source(const ContainerRecord& record, const WantedMount& mount,
                                     bool makes) const;
   Result<std::vector<VolumeSource>> mount_sources(const ContainerRecord& record) const;
-  std::string volume_memory(const std::string& name) const {
+  // Where the file system of a volume is mounted while containers have it.
+  std::string volume_place(const std::string& name) const {
     return options_.state + "/volumes/" + name;
   }
-  Status make_volume_memory(const std::string& place, const VolumeSource& source) const;
+  Status mount_volume(const std::string& name, VolumeSource source) const;
   // Unless a container that runs, or is about to, has it.
-  void drop_volume_memory(const std::string& name) const;
-  // After its end: what is in memory goes, and plugins are told.
+  void unmount_volume(const std::string& name) const;
+  // After its end: what nobody has is unmounted, and plugins are told.
   void release_volumes(const ContainerRecord& record) const;
-  void drop_stray_volume_memories() const;
+  void unmount_stray_volumes() const;
   // container_networks.cc
   // Whether there are networks to be in; else there is the loopback interface.
   bool has_networks() const { return stores_.networks != nullptr && stores_.networks->is_usable(); }
@@ -484,8 +485,6 @@ class ContainersImpl {
   std::map<std::string, ContainerPtr, std::less<>> by_id_;
   std::map<std::string, std::string, std::less<>> by_name_;  // to ids; also of those being made
   std::map<std::string, std::weak_ptr<Container>, std::less<>> execs_;  // by the exec's id
-
-  mutable std::mutex memory_mutex_;  // held while volumes in memory are made or dropped
 
   std::atomic<bool> has_links_ = false;      // any container, ever
   std::atomic<bool> empties_trash_ = false;  // soon

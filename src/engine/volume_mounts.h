@@ -7,7 +7,8 @@
 
 namespace dhow::engine {
 
-// Mounts the file system of a volume, detached. Blocks on its device, or on its server.
-Result<MountFd> mount_file_system(const VolumeSource& source);
+// Mounts the file system of a volume, detached; names of servers are looked up. Blocks on its
+// device, or on its server.
+Result<MountFd> mount_file_system(VolumeSource source);
 
 }  // namespace dhow::engine

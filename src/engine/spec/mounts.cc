@@ -2,6 +2,8 @@
 #include "engine/spec/mounts.h"
 
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -119,6 +121,30 @@ Result<WantedMount> parse_bind(const std::string& spec) {
   return mount;
 }
 
+// mount_setattr(2), Linux 5.12.
+bool has_recursive_attributes() {
+  static const bool has =
+      ::syscall(SYS_mount_setattr, -1, "", 0, nullptr, 0) == 0 || errno != ENOSYS;
+  return has;
+}
+
+Status check_recursion(const BindOptions& options, bool read_only) {
+  constexpr std::string_view kBind = "invalid mount config for type \"bind\": ";
+  auto conflict = [&](std::string_view one, std::string_view other) {
+    return invalid(cat(kBind, "mount options conflict: ", one, " && BindOptions.", other));
+  };
+  bool forced = options.read_only_force_recursive;
+  if (options.read_only_non_recursive && !read_only) {
+    return conflict("!ReadOnly", "ReadOnlyNonRecursive");
+  }
+  if (forced && !read_only) return conflict("!ReadOnly", "ReadOnlyForceRecursive");
+  if (forced && options.read_only_non_recursive) {
+    return conflict("ReadOnlyNonRecursive", "ReadOnlyForceRecursive");
+  }
+  if (!forced || has_recursive_attributes()) return {};
+  return invalid(cat(kBind, "BindOptions.ReadOnlyForceRecursive needs Linux 5.12 or newer"));
+}
+
 Result<WantedMount> bind_mount(const MountConfig& config, bool look) {
   WantedMount mount;
   mount.type = "bind";
@@ -141,6 +167,7 @@ Result<WantedMount> bind_mount(const MountConfig& config, bool look) {
     mount.recursive = !options.non_recursive;
     mount.make_source = options.create_mountpoint;
     mount.read_only_top_only = options.read_only_non_recursive;
+    TRY(check_recursion(options, config.read_only));
   }
   struct stat info{};
   if (look && !mount.make_source && ::stat(mount.source.c_str(), &info) != 0) {
@@ -349,6 +376,7 @@ oci::Mount spec_mount(const WantedMount& mount, const VolumeSource& volume) {
     out.type = is_own ? "tmpfs" : volume.type;
     out.source = is_own ? "tmpfs" : volume.path;
     out.options = is_own ? mount.options : volume.options;
+    if (!mount.subpath.empty()) out.options.push_back(cat("dhow.subpath=", mount.subpath));
     if (mount.read_only) out.options.emplace_back("ro");
     out.options.emplace_back("rprivate");
     return out;
@@ -361,7 +389,9 @@ oci::Mount spec_mount(const WantedMount& mount, const VolumeSource& volume) {
   if (!mount.subpath.empty()) out.options.push_back(cat("dhow.subpath=", mount.subpath));
   if (mount.read_only) {
     out.options.emplace_back("ro");
-    if (mount.recursive && !mount.read_only_top_only) out.options.emplace_back("rro");
+    // As docker: what is mounted below stays as it is where the kernel can't change it.
+    bool all = mount.recursive && !mount.read_only_top_only && has_recursive_attributes();
+    if (all) out.options.emplace_back("rro");
   }
   out.options.push_back(mount.propagation.empty() ? "rprivate" : mount.propagation);
   return out;

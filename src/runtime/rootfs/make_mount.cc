@@ -168,7 +168,39 @@ bool needs_mount_by_string(const PlannedMount& plan) {
   });
 }
 
+// Before Linux 6.15 only of a mount that is attached a part can be copied. So the whole is over the
+// root for a moment, in which nobody looks from there; what is opened below it stays where it was.
+Result<MountFd> part_of(const MountContext& context, const MountFd& whole,
+                        const std::string& subpath) {
+  TRY(whole.attach(context.root->fd()));
+  Result<MountFd> part = MountFd();
+  {
+    TRY_ASSIGN(Fd fd, whole.fd().duplicate());
+    auto found = DirFd(std::move(fd)).open_in_root(subpath, O_PATH);
+    part = found ? MountFd::clone_of(*found, "", true, AT_EMPTY_PATH)
+                 : fail(std::move(found).error().add_context(cat("subpath ", quoted(subpath))));
+  }
+  TRY_ASSIGN(Fd before, open_at(kCwd, ".", O_PATH | O_DIRECTORY));
+  bool gone = ::fchdir(whole.fd().get()) == 0 && ::umount2(".", MNT_DETACH) == 0;
+  int error = errno;
+  if (::fchdir(before.get()) != 0 || !gone) {
+    return fail_errno(gone ? errno : error, "unmount what a part is of");
+  }
+  return part;
+}
+
+Status make_part(MountContext& context, PlannedMount& plan) {
+  TRY_ASSIGN(MountFd whole, new_file_system(context, plan));
+  TRY_ASSIGN(plan.tree, part_of(context, whole, plan.options.source_subpath));
+  struct stat info{};
+  if (::fstat(plan.tree.fd().get(), &info) != 0) return fail_errno(errno, "look at the part");
+  TRY_ASSIGN(Fd target, open_target(context, plan, S_ISDIR(info.st_mode)));
+  TRY(attach_and_verify(context, plan.tree, target, plan.destination));
+  return apply_propagation(context, plan, plan.tree.fd());
+}
+
 Status make_other(MountContext& context, PlannedMount& plan) {
+  if (!plan.options.source_subpath.empty()) return make_part(context, plan);
   TRY_ASSIGN(Fd target, open_target(context, plan, true));
   if (needs_mount_by_string(plan)) return mount_by_string(context, plan, target);
   auto made = new_file_system(context, plan);
