@@ -19,6 +19,8 @@ readonly kPackages=(
   uidmap                                                       # rootless: newuidmap, newgidmap
   criu iptables nftables                                       # checkpoint and restore
   apparmor                                                     # apparmor_parser, for profiles
+  nfs-kernel-server ksmbd-tools                                # what volumes are mounted from
+  xfsprogs                                                     # project quotas
   busybox-static kmod procps iproute2 strace
 )
 
@@ -31,6 +33,8 @@ readonly kMaskedUnits=(
   dev-hugepages.mount sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount
   sys-fs-fuse-connections.mount proc-sys-fs-binfmt_misc.automount systemd-binfmt.service
   systemd-journald-audit.socket systemd-journal-flush.service
+  rpcbind.service rpcbind.socket nfs-server.service nfs-blkmap.service nfs-idmapd.service rpc-statd-notify.service
+  nfsdcld.service nfs-mountd.service run-rpc_pipefs.mount proc-fs-nfsd.mount ksmbd.service xfs_scrub_all.timer
   systemd-pstore.service systemd-random-seed.service
   systemd-remount-fs.service systemd-sysusers.service systemd-initctl.socket
   systemd-update-utmp.service systemd-update-utmp-runlevel.service
