@@ -63,6 +63,13 @@ void Publisher::disconnect() {
   retry_ms_ = std::min(retry_ms_ * 2, kLastRetryMs);
 }
 
+void Publisher::retry_now() {
+  if (socket_ || waiting_.empty()) return;
+  retry_.reset();
+  retry_ms_ = kFirstRetryMs;
+  send_next();
+}
+
 void Publisher::send_next() {
   if (waiting_.empty() || stream_ != 0) return;
   if (!connect()) return disconnect();

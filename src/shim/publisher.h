@@ -26,6 +26,8 @@ class Publisher {
     add(rpc::encode(rpc::events::forward(event, name_space_)));
   }
   bool is_idle() const { return waiting_.empty(); }
+  // The engine is there again, so what could not be told is told now, not when its time comes.
+  void retry_now();
   // Called when is_idle() has become true.
   void on_idle(std::function<void()> idle) { idle_ = std::move(idle); }
 

@@ -75,6 +75,7 @@ class TaskService {
   void resume(const rpc::task::ResumeRequest& request, SharedReply reply);
   void change_pause(const std::string& id, bool pause, SharedReply reply);
   void tell_pause(const std::string& id, bool paused);
+  void kill_now(WaitingKills waiting);
   void update(const rpc::task::UpdateTaskRequest& request, SharedReply reply);
   void checkpoint(const rpc::task::CheckpointTaskRequest& request, SharedReply reply);
   void shutdown(const rpc::task::ShutdownRequest& request, SharedReply reply);

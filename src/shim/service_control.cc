@@ -108,11 +108,13 @@ void TaskService::kill(const task::KillRequest& request, SharedReply reply) {
   if (signal < 0 || signal >= NSIG) {
     return reply->fail(Error(Code::kInvalidArgument, cat("signal ", signal, ": no such signal")));
   }
-  if (container.changes_pause) {
+  bool is_being_made = process.state == State::kCreating || process.state == State::kStarting;
+  bool is_init = process.exec_id.empty();
+  // An engine that comes back may end what the former one has just asked for.
+  if (container.changes_pause || (is_init && process.pid == 0 && is_being_made)) {
     container.waiting_kill.emplace_back(request, reply);
     return;
   }
-  bool is_init = process.exec_id.empty();
   bool all = request.all && is_init;
   if (process.state == State::kStopped && !all) return reply->fail(already_finished());
   if (process.pid == 0) {
@@ -163,10 +165,12 @@ void TaskService::change_pause(const std::string& id, bool pause, SharedReply re
           tell_pause(id, pause);
         }
         reply->send(changed);
-        for (auto& [request, waiting] : std::exchange(container->waiting_kill, {})) {
-          kill(request, waiting);
-        }
+        kill_now(std::exchange(container->waiting_kill, {}));
       });
+}
+
+void TaskService::kill_now(WaitingKills waiting) {
+  for (auto& [request, reply] : waiting) kill(request, reply);
 }
 
 void TaskService::tell_pause(const std::string& id, bool paused) {
@@ -219,6 +223,7 @@ void TaskService::shutdown(const task::ShutdownRequest& request, SharedReply rep
   // Of a pod's shim: each of its containers is shut down, the last one ends it.
   if (!containers_.empty() && !request.now) return;
   shutting_down_ = true;
+  publisher_.retry_now();
   publisher_.on_idle([this] { check_finished(); });
   auto timer = loop_.after(kLingerMs, [this] {
     if (finished_) finished_();

@@ -154,8 +154,7 @@ void TaskService::create(const task::CreateTaskRequest& request, SharedReply rep
   containers_[request.id] = std::move(container);
   raw->prepare(workers_, [this, id = request.id, reply](Status prepared) {
     if (prepared) return create_with_runtime(id, reply);
-    containers_.erase(id);
-    reply->fail(prepared.error());
+    created(id, reply, fail(std::move(prepared.error())));
   });
 }
 
@@ -188,8 +187,10 @@ void TaskService::created(const std::string& id, SharedReply reply, Result<Worke
   Process& init = container->init;
   if (!result) {
     let_go(std::move(init.io));
+    WaitingKills waiting = std::move(container->waiting_kill);
     containers_.erase(id);
-    return reply->fail(result.error());
+    reply->fail(result.error());
+    return kill_now(std::move(waiting));
   }
   MadeContainer made = made_from_text(result->payload);
   if (made.pid != 0) {
@@ -214,6 +215,7 @@ void TaskService::created(const std::string& id, SharedReply reply, Result<Worke
                          .pid = static_cast<std::uint32_t>(init.pid)});
   reply->send(task::CreateTaskResponse{static_cast<std::uint32_t>(init.pid)});
   tell_early_exit(*container, init);
+  kill_now(std::exchange(container->waiting_kill, {}));
 }
 
 void TaskService::exec(const task::ExecProcessRequest& request, SharedReply reply) {
@@ -330,9 +332,11 @@ void TaskService::restore(Container& container, SharedReply reply) {
         if (found == nullptr) return;
         Process& init = found->init;
         init.state = result ? State::kRunning : State::kCreated;
+        WaitingKills waiting = std::move(found->waiting_kill);
         if (!result) {
           tell_state(*found);
-          return reply->fail(result.error());
+          reply->fail(result.error());
+          return kill_now(std::move(waiting));
         }
         MadeContainer made = made_from_text(result->payload);
         own_pid(*found, init, made.pid);
@@ -347,6 +351,7 @@ void TaskService::restore(Container& container, SharedReply reply) {
         reply->send(task::StartResponse{pid});
         tell_state(*found);
         tell_early_exit(*found, init);
+        kill_now(std::move(waiting));
       });
 }
 

@@ -37,6 +37,7 @@ task::ProcessStatus status_of(const Container& container, const Process& process
 }  // namespace
 
 void TaskService::state(const task::StateRequest& request, SharedReply reply) {
+  publisher_.retry_now();  // an engine that has come back begins by asking this
   auto found = find_process(request.id, request.exec_id);
   if (!found) return reply->fail(found.error());
   Container& container = *find(request.id);

@@ -43,6 +43,8 @@ struct Process {
   std::vector<std::shared_ptr<rpc::Reply>> waiting_delete;
 };
 
+using WaitingKills = std::vector<std::pair<rpc::task::KillRequest, std::shared_ptr<rpc::Reply>>>;
+
 // A container that this shim runs. Several share a shim when they are of one pod.
 struct Container {
   std::string id;
@@ -57,9 +59,9 @@ struct Container {
   std::map<std::string, std::unique_ptr<Process>> execs;
   bool paused = false;
   // A pause or a resume is under way: signals that come meanwhile wait for its end, since a process
-  // that is killed and then frozen does not end.
+  // that is killed and then frozen does not end. So do those for a process that is being made.
   bool changes_pause = false;
-  std::vector<std::pair<rpc::task::KillRequest, std::shared_ptr<rpc::Reply>>> waiting_kill;
+  WaitingKills waiting_kill;
   bool deleting = false;
   // Its processes don't end with the first one.
   bool shares_pids = false;

@@ -118,6 +118,36 @@ TEST_P(TasksTest, TheStateIsToldWhenAStartIsOver) {
   ASSERT_TRUE(tasks_->remove(key_of).has_value());
 }
 
+// An engine that comes back ends what the former one had just begun to make.
+TEST_P(TasksTest, AKillWaitsForAContainerThatIsBeingMade) {
+  if (!GetParam().shim.empty()) GTEST_SKIP() << "containerd's shim knows it only once it is made";
+  ASSERT_EQ(::mkfifo(at("go").c_str(), 0600), 0);
+  Key key_of = key("making");
+  CreateOptions options = create_options("sleep 1000");
+  auto configuration = oci::parse_config(options.config).value();
+  oci::Hook hook;
+  hook.path = "/bin/sh";
+  hook.args = {"sh", "-c", cat("read go < ", at("go"))};
+  configuration.hooks.create_runtime.push_back(hook);
+  options.config = oci::config_json(configuration);
+  auto former = std::move(tasks_);
+  cleanup_limit_ = 120s;
+  auto created = std::async(std::launch::async, [&] { return former->create(key_of, options); });
+  // Opened once the hook reads.
+  Fd go = open_at(kCwd, at("go"), O_WRONLY).value();
+  open();
+  ASSERT_THAT(tasks_->recover().value(), SizeIs(1));
+  auto cleaned = std::async(std::launch::async, [&] { return tasks_->cleanup(key_of); });
+  EXPECT_EQ(cleaned.wait_for(100ms), std::future_status::timeout);
+  ASSERT_TRUE(write_all(go, "\n"));
+  EXPECT_EQ(cleaned.wait_for(60s), std::future_status::ready) << "waited for its end in vain";
+  auto exit = cleaned.get();
+  ASSERT_TRUE(exit) << exit.error().message();
+  EXPECT_EQ(exit->status, 128U + SIGKILL);
+  EXPECT_FALSE(std::filesystem::exists(tasks_->bundle(key_of)));
+  std::ignore = created.get();
+}
+
 TEST_P(TasksTest, KillsAContainer) {
   Key key = run("kill", "sleep 1000");
   EXPECT_EQ(tasks_->remove(key).error().code(), Code::kFailedPrecondition);
