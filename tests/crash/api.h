@@ -49,6 +49,9 @@ class Api {
     Answer head;
     std::string path;
   };
+  // They are to a daemon that was killed.
+  void forget_connections() { client_.reset(); }
+
   Stream open(std::string path, client::Query query, std::string body = {});
 
  private:

@@ -55,6 +55,17 @@ std::string container_of(const std::string& cgroups, const std::string& parent) 
   return cgroups.substr(at, cgroups.find_first_of("/\n", at) - at);
 }
 
+// One that has ended, and whose parent, which is none of ours, has not yet asked for its end: what
+// a shim that was killed leaves to the first process of the machine.
+bool is_buried_by_others(const fs::path& folder, const std::string& mark) {
+  std::string stat = text_of(folder / "stat");
+  std::size_t at = stat.rfind(')');  // behind the name, which may be anything
+  if (at == std::string::npos || !stat.substr(at).starts_with(") Z ")) return false;
+  std::string_view parent = std::string_view(stat).substr(at + 4);
+  parent = parent.substr(0, parent.find(' '));
+  return text_of(fs::path("/proc") / parent / "cmdline").find(mark) == std::string::npos;
+}
+
 void look_at_processes(const Daemon& daemon, Truth& truth) {
   std::string mark = daemon.folder().string() + "/";
   for (const std::string& name : names_in("/proc")) {
@@ -63,7 +74,9 @@ void look_at_processes(const Daemon& daemon, Truth& truth) {
     fs::path folder = fs::path("/proc") / name;
     std::string command = text_of(folder / "cmdline");
     std::string inside = container_of(text_of(folder / "cgroup"), daemon.cgroup());
-    if (!inside.empty()) truth.processes[inside].insert(*pid);
+    if (!inside.empty() && !is_buried_by_others(folder, mark)) {
+      truth.processes[inside].insert(*pid);
+    }
     if (command.find(mark) == std::string::npos) continue;
     if (is_shim(command)) {
       truth.shims.insert(argument_after(command, "-id"));

@@ -3,10 +3,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <map>
-#include <mutex>
 #include <optional>
+#include <thread>
 
 #include "base/strings.h"
 #include "crash/events.h"
@@ -20,7 +19,12 @@ namespace {
 using oci::JsonValue;
 
 constexpr auto kPatience = std::chrono::seconds(30);
-constexpr auto kPause = std::chrono::milliseconds(50);
+constexpr auto kPause = std::chrono::milliseconds(20);
+
+struct Look {
+  std::vector<std::string> faults;
+  bool complete;  // every question was answered
+};
 
 // What the API says of a container.
 struct Told {
@@ -37,8 +41,8 @@ class Comparison {
   Comparison(const Daemon& daemon, Api& api, const std::vector<Entries*>& users, std::size_t images)
       : daemon_(daemon), api_(api), users_(users), images_(images) {}
 
-  std::vector<std::string> run() {
-    if (!ask()) return std::move(faults_);
+  Look run() {
+    if (!ask()) return {std::move(faults_), false};
     for (Entries* entries : users_) settle(*entries);
     for (Entries* entries : users_) {
       for (Entry& entry : *entries) compare_with_entry(entry);
@@ -48,12 +52,18 @@ class Comparison {
     }
     compare_with_truth();
     compare_with_events();
-    return std::move(faults_);
+    return {std::move(faults_), complete_};
   }
 
  private:
   void say(std::string_view id, std::string_view what) {
     faults_.push_back(cat(id.substr(0, 12), " ", what));
+  }
+
+  // Without an answer nothing can be said to be right.
+  void say_unanswered(std::string_view id, std::string_view what) {
+    complete_ = false;
+    say(id, what);
   }
 
   bool ask() {
@@ -71,7 +81,7 @@ class Comparison {
       if (answer.came && answer.status == 404) continue;  // it has just gone
       auto inspected = oci::JsonDocument::parse(answer.body);
       if (!answer.good() || !inspected) {
-        say(id, cat("inspect: status ", answer.status, ": ", answer.body));
+        say_unanswered(id, cat("inspect: status ", answer.status, ": ", answer.body));
         continue;
       }
       JsonValue state = inspected->root().find("State");
@@ -162,7 +172,9 @@ class Comparison {
   void compare_volumes(const Truth& truth) {
     Answer list = api_.get("/volumes", {});
     auto document = oci::JsonDocument::parse(list.body);
-    if (!list.good() || !document) return say("volumes", cat("list: status ", list.status));
+    if (!list.good() || !document) {
+      return say_unanswered("volumes", cat("list: status ", list.status));
+    }
     Names listed;
     JsonValue volumes = document->root().find("Volumes");
     for (std::size_t i = 0; i < volumes.size(); ++i) {
@@ -198,8 +210,10 @@ class Comparison {
     }
     same("process", with_processes, living);
     if (truth.snapshots.size() != all.size() + images_) {
-      faults_.push_back(cat(truth.snapshots.size(), " snapshots, of ", all.size(),
-                            " containers and ", images_, " images"));
+      // In the same words while it stays so.
+      auto wanted = static_cast<std::int64_t>(all.size() + images_);
+      faults_.push_back(cat(static_cast<std::int64_t>(truth.snapshots.size()) - wanted,
+                            " snapshots more than containers and images"));
     }
     for (const std::string& one : truth.helpers) faults_.push_back(cat("process is left: ", one));
     for (const std::string& one : truth.remains) faults_.push_back(cat("file is left: ", one));
@@ -216,7 +230,7 @@ class Comparison {
   // Of containers whose first event is not kept any more nothing can be said.
   void compare_with_events() {
     auto lives = read_lives(api_);
-    if (!lives) return say("events", lives.error().message());
+    if (!lives) return say_unanswered("events", lives.error().message());
     for (const auto& [id, life] : *lives) {
       if (!life.created) continue;
       if (!life.fault.empty()) say(id, life.fault);
@@ -247,27 +261,29 @@ class Comparison {
   Names known_;
   Names volumes_;  // of the containers
   std::vector<std::string> faults_;
+  bool complete_ = true;
 };
 
 }  // namespace
 
-std::vector<std::string> differences(const Daemon& daemon, Api& api,
-                                     const std::vector<Entries*>& users, std::size_t images) {
-  return Comparison(daemon, api, users, images).run();
-}
-
 std::vector<std::string> lasting_differences(const Daemon& daemon, Api& api,
-                                             const std::vector<Entries*>& users,
-                                             std::size_t images) {
-  std::mutex mutex;
-  std::condition_variable never;
+                                             const std::vector<Entries*>& users, std::size_t images,
+                                             Rightness rightness) {
+  auto look = [&] { return Comparison(daemon, api, users, images).run(); };
   auto end = std::chrono::steady_clock::now() + kPatience;
-  while (true) {
-    std::vector<std::string> found = differences(daemon, api, users, images);
-    if (found.empty() || std::chrono::steady_clock::now() > end) return found;
-    std::unique_lock lock(mutex);
-    never.wait_for(lock, kPause);
+  Look first = look();
+  while (!first.faults.empty() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(kPause);
+    Look next = look();
+    if (!first.complete || rightness == Rightness::kAllAtOnce) {
+      first = std::move(next);
+    } else if (next.complete) {
+      std::erase_if(first.faults, [&](const std::string& one) {
+        return std::ranges::find(next.faults, one) == next.faults.end();
+      });
+    }
   }
+  return std::move(first.faults);
 }
 
 }  // namespace dhow::crash_test
