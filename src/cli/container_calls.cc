@@ -40,7 +40,8 @@ Result<std::string> create_or_pull(Session& session, const Arguments& arguments,
   if (when == "always") TRY(pull_image(session, request.image, options));
   auto answer = create_once(*client, request);
   bool missing = !answer && answer.error().code() == Code::kNotFound &&
-                 contains(answer.error().message(), "No such image");
+                 (contains(answer.error().message(), "No such image") ||
+                  contains(answer.error().message(), "does not provide the specified platform"));
   if (!missing || when != "missing") return answer;
   auto name = oci::parse_image_name(request.image);
   if (!name) return answer;

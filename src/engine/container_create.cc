@@ -61,6 +61,11 @@ void merge_command(ContainerConfig& config, const oci::ImageConfig& image) {
   }
 }
 
+Status check_stop_signal(const std::string& signal) {
+  if (signal.empty() || parse_signal(signal)) return {};
+  return fail(Code::kInvalidArgument, cat("Invalid signal: ", signal));
+}
+
 }  // namespace
 
 Status ContainersImpl::merge_image(CreateConfig& create, const oci::ImageConfig& image) const {
@@ -85,13 +90,25 @@ Status ContainersImpl::settle_facts(const CreateRequest& request, ContainerRecor
   if (config.image.empty()) {
     return fail(Code::kInvalidArgument, "no image was given: the field Image is empty");
   }
-  TRY_ASSIGN(ImageEntry image, find_image({stores_.images.content, stores_.images.images},
-                                          options_.name_space, config.image));
+  auto found = find_image({stores_.images.content, stores_.images.images}, options_.name_space,
+                          config.image);
+  if (!found) {
+    // What is no name can't be pulled either.
+    TRY(oci::parse_image_name(config.image));
+    return std::unexpected(std::move(found).error());
+  }
+  const ImageEntry& image = *found;
   auto content = stores_.reader.read(image.target, request.platform);
   if (!content) {
     return std::unexpected(std::move(content).error().add_context(config.image));
   }
   const ImageDocuments& documents = (*content)->documents;
+  // An image without an index is for what it says itself.
+  if (request.platform && !oci::platform_rank(*request.platform, documents.config.platform)) {
+    return fail(Code::kNotFound, cat("image with reference ", config.image,
+                                     " was found but does not provide the specified platform (",
+                                     oci::platform_text(*request.platform), ")"));
+  }
   facts.image_id = image.target.digest.text();
   facts.manifest = documents.manifest_descriptor;
   if (!documents.chain.empty()) facts.parent = documents.chain.back().text();
@@ -170,7 +187,11 @@ Status ContainersImpl::check_joined(const ContainerRecord& record) const {
   const HostConfig& host = record.config.host;
   for (const std::string* mode : {&host.network_mode, &host.pid_mode, &host.ipc_mode}) {
     std::string other = joined_container(*mode);
-    if (!other.empty()) TRY(find(other));
+    if (other.empty()) continue;
+    // Not "not found", which clients take to be said of the image, and pull it.
+    if (auto found = find(other); !found) {
+      return fail(Code::kInvalidArgument, found.error().message());
+    }
   }
   return {};
 }
@@ -204,6 +225,7 @@ Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {
   TRY_ASSIGN(record.id, make_id());
   CreateAnswer answer;
   TRY(check_conflicts(request.config));
+  TRY(check_stop_signal(request.config.config.stop_signal));
   TRY(settle_facts(request, record));
   TRY(fill_defaults(record, answer.warnings));
   TRY_ASSIGN(std::int64_t root_limit, root_size(record.config.host.storage_opt,

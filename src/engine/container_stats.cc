@@ -172,8 +172,9 @@ Result<StatsSample> ContainersImpl::stats(std::string_view ref) {
   StatsSample out;
   out.id = record->id;
   out.name = record->name;
-  out.read = metadata::now();
+  // Of one that does not run nothing is read, and clients tell by the time that is missing.
   if (!record->progress.state.has_process()) return out;
+  out.read = metadata::now();
   TRY_ASSIGN(rpc::Any any, tasks_->stats(key(container->id)));
   if (rpc::is_packed<rpc::cgroup1::Metrics>(any)) {
     TRY_ASSIGN(rpc::cgroup1::Metrics metrics, rpc::unpack<rpc::cgroup1::Metrics>(any));

@@ -76,8 +76,9 @@ TEST_F(ContainersTest, RefuseInDockersWords) {
             "network nets not found"},
            {R"({"Image": "busybox", "HostConfig": {"Runtime": "fun"}})", "", Code::kInvalidArgument,
             "unknown or invalid runtime name: fun"},
+           // Not "not found", which the command line takes to be said of the image.
            {R"({"Image": "busybox", "HostConfig": {"NetworkMode": "container:x"}})", "",
-            Code::kNotFound, "No such container: x"}}) {
+            Code::kInvalidArgument, "No such container: x"}}) {
     auto made = try_create(json, name);
     ASSERT_FALSE(made.has_value()) << json;
     EXPECT_EQ(made.error().code(), code) << made.error().message();

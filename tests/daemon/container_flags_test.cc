@@ -238,5 +238,36 @@ TEST_F(DaemonFlagsTest, ProfilesOfSystemCalls) {
   EXPECT_NE(broken.exit_code, 0);
 }
 
+// The docker command line pulls an image when a create is answered with 404.
+TEST_F(DaemonFlagsTest, WhatIsNotAnImageIsNotPulled) {
+  for (const std::vector<std::string>& flags :
+       std::vector<std::vector<std::string>>{{"--volumes-from", "nosuch"},
+                                             {"--pid", "container:nosuch"},
+                                             {"--ipc", "container:nosuch"}}) {
+    std::vector<std::string> words = flags;
+    words.insert(words.end(), {"busybox", "true"});
+    SpawnOutput result = run(words);
+    EXPECT_EQ(result.exit_code, 125);
+    EXPECT_THAT(result.error_text, HasSubstr("No such container: nosuch"));
+    EXPECT_THAT(result.error_text, ::testing::Not(HasSubstr("Unable to find image")));
+  }
+}
+
+TEST_F(DaemonFlagsTest, SignalsAndPlatformsThatAreNoneAreRefused) {
+  EXPECT_THAT(run({"--stop-signal", "FOO", "busybox", "true"}).error_text,
+              HasSubstr("Invalid signal: FOO"));
+  std::string other =
+      docker_output({"image", "inspect", "--format", "{{.Architecture}}", "busybox"}) == "arm64"
+          ? "linux/amd64"
+          : "linux/arm64";
+  // Only asked for as it is: a client would go on to pull it.
+  std::string answer = http(cat("POST /v1.41/containers/create?platform=", other,
+                                " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                                "Content-Length: 19\r\nConnection: close\r\n\r\n",
+                                R"({"Image":"busybox"})"));
+  EXPECT_THAT(answer, HasSubstr("404 Not Found"));
+  EXPECT_THAT(answer, HasSubstr(cat("does not provide the specified platform (", other, ")")));
+}
+
 }  // namespace
 }  // namespace dhow::daemon_test

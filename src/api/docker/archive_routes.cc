@@ -54,7 +54,12 @@ Status put_archive(const ExchangePtr& exchange, const Match& match, const Servic
   engine::ArchivePutOptions options;
   options.no_overwrite_dir_non_dir = exchange->query().flag("noOverwriteDirNonDir");
   options.copy_uid_gid = exchange->query().flag("copyUIDGID");
-  TRY(services.engine.containers().put_archive(match[0], path, exchange->body_stream(), options));
+  auto put =
+      services.engine.containers().put_archive(match[0], path, exchange->body_stream(), options);
+  if (!put && put.error().code() == Code::kDataLoss) {
+    return fail(Code::kInvalidArgument, put.error().message());  // the client's own
+  }
+  TRY(put);
   exchange->respond(Response::empty(200));
   return {};
 }

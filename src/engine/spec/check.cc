@@ -30,6 +30,10 @@ Status check_modes(const HostConfig& host) {
       host.cgroupns_mode != "host") {
     return wrong("cgroup namespace", host.cgroupns_mode);
   }
+  if (!host.isolation.empty() && lower_text(host.isolation) != "default") {
+    return fail(Code::kInvalidArgument, cat("invalid isolation: ", quoted(host.isolation),
+                                            " - linux only supports 'default'"));
+  }
   if (!host.userns_mode.empty() && host.userns_mode != "host") {
     return wrong("user namespace", host.userns_mode);
   }

@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
+#include <set>
 
 #include "base/strings.h"
 #include "engine/spec/invalid.h"
+#include "sys/file_io.h"
 
 namespace dhow::engine {
 namespace {
@@ -45,6 +47,43 @@ Status check_memory(ResourceConfig& resources) {
   return {};
 }
 
+// Whether the text is a list of numbers and ranges ("0-2,5"), as far as `take` agrees with each.
+template <typename Take>
+bool read_number_list(std::string_view text, Take take) {
+  constexpr std::uint32_t kMost = 8192;  // CPUs that a kernel can be built for
+  for (std::string_view part : split(trim(text), ',')) {
+    std::size_t dash = part.find('-');
+    auto first = parse_number<std::uint32_t>(part.substr(0, dash));
+    auto last =
+        dash == std::string_view::npos ? first : parse_number<std::uint32_t>(part.substr(dash + 1));
+    if (!first || !last || *last < *first || *last >= kMost) return false;
+    for (std::uint32_t number = *first; number <= *last; ++number) take(number);
+  }
+  return true;
+}
+
+// CPUs or memory nodes that somebody asks for, beside those that the machine has.
+struct CpusetPart {
+  const std::string& wanted;
+  std::string_view name;  // "cpus"
+  std::string_view what;  // "CPUs"
+  const char* online;
+};
+
+Status check_cpuset(const CpusetPart& part) {
+  if (part.wanted.empty()) return {};
+  std::set<std::uint32_t> wanted;
+  if (!read_number_list(part.wanted, [&](std::uint32_t one) { wanted.insert(one); })) {
+    return invalid(cat("Invalid value ", part.wanted, " for cpuset ", part.name));
+  }
+  auto text = read_file(part.online);
+  if (!text) return {};  // without /sys the cgroup decides
+  bool known = read_number_list(*text, [&](std::uint32_t one) { wanted.erase(one); });
+  if (!known || wanted.empty()) return {};
+  return invalid(cat("Requested ", part.what, " are not available - requested ", part.wanted,
+                     ", available: ", trim(*text)));
+}
+
 Status check_cpu(const ResourceConfig& resources) {
   if (resources.nano_cpus > 0 && resources.cpu_period > 0) {
     return invalid("Conflicting options: Nano CPUs and CPU Period cannot both be set.");
@@ -69,7 +108,9 @@ Status check_cpu(const ResourceConfig& resources) {
   if (resources.cpu_quota > 0 && resources.cpu_quota < 1000) {
     return invalid("CPU cfs quota can not be less than 1ms (i.e. 1000)");
   }
-  return {};
+  TRY(check_cpuset({resources.cpuset_cpus, "cpus", "CPUs", "/sys/devices/system/cpu/online"}));
+  return check_cpuset(
+      {resources.cpuset_mems, "mems", "memory nodes", "/sys/devices/system/node/online"});
 }
 
 // The number of the device that the file is.

@@ -52,6 +52,20 @@ void add_group(std::vector<std::uint32_t>& groups, std::uint32_t gid) {
   if (std::ranges::find(groups, gid) == groups.end()) groups.push_back(gid);
 }
 
+// A number that is no id.
+bool is_out_of_range(std::string_view text) {
+  bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos) return false;
+  constexpr std::uint32_t kMost = 0x7fffffff;
+  auto number = parse_number<std::uint32_t>(text);
+  return negative || !number || *number > kMost;
+}
+
+std::unexpected<Error> out_of_range() {
+  return fail(Code::kInvalidArgument, "uids and gids must be in range 0-2147483647");
+}
+
 std::optional<std::uint32_t> find_group(const std::vector<GroupLine>& groups,
                                         std::string_view text) {
   auto number = parse_number<std::uint32_t>(text);
@@ -85,13 +99,15 @@ Result<ContainerUser> resolve_user(std::string_view text, std::string_view passw
     break;
   }
   if (!known) {
-    if (!number || *number > 0x7fffffff) {
+    if (is_out_of_range(user)) return out_of_range();
+    if (!number) {
       return fail(Code::kInvalidArgument,
                   cat("unable to find user ", user, ": no matching entries in passwd file"));
     }
     result.user.uid = *number;
   }
   if (!own_group.empty()) {
+    if (is_out_of_range(own_group)) return out_of_range();
     auto gid = find_group(groups, own_group);
     if (!gid) {
       return fail(Code::kInvalidArgument,
@@ -108,8 +124,12 @@ Result<ContainerUser> resolve_user(std::string_view text, std::string_view passw
     }
   }
   for (const std::string& extra : more) {
+    if (is_out_of_range(extra)) return out_of_range();
     auto gid = find_group(groups, extra);
-    if (!gid) return fail(Code::kInvalidArgument, cat("Unable to find group ", extra));
+    if (!gid) {
+      return fail(Code::kInvalidArgument,
+                  cat("unable to find group ", extra, ": no matching entries in group file"));
+    }
     add_group(result.user.additional_gids, *gid);
   }
   return result;
