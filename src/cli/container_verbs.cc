@@ -2,6 +2,7 @@
 // stop, kill, restart, pause, unpause, rm, rename, wait, update and commit.
 #include "base/strings.h"
 #include "cli/container_calls.h"
+#include "cli/flag_checks.h"
 #include "cli/rows.h"
 #include "cli/tables.h"
 #include "oci/reference.h"
@@ -199,9 +200,11 @@ constexpr Flag kUpdateFlags[] = {
     {"cpuset-cpus", kString, 0, "LIST", "CPUs to run on, as in 0-3,5"},
     {"cpuset-mems", kString, 0, "LIST", "memory nodes to use"},
     {"kernel-memory", kBytes, 0, "SIZE", "ignored by today's kernels", "", true},
-    {"memory", kBytes, 'm', "SIZE", "memory limit, as in 512m"},
-    {"memory-reservation", kBytes, 0, "SIZE", "memory that is left alone under pressure"},
-    {"memory-swap", kBytes, 0, "SIZE", "limit of memory and swap together; -1: no limit of swap"},
+    {"memory", kBytes, 'm', "SIZE", "memory limit, as in 512m", "", false, size_fault},
+    {"memory-reservation", kBytes, 0, "SIZE", "memory that is left alone under pressure", "", false,
+     size_fault},
+    {"memory-swap", kBytes, 0, "SIZE", "limit of memory and swap together; -1: no limit of swap",
+     "", false, swap_fault},
     {"pids-limit", kInt, 0, "N", "most processes; -1: no limit"},
     {"restart", kString, 0, "POLICY", "when it ends: no, always, unless-stopped or on-failure[:N]",
      "restart"},

@@ -101,11 +101,11 @@ Result<Destination> destination_on_host(std::string_view path, const PathStat& s
     if (S_ISDIR(state.st_mode)) return Destination{target, content ? "" : source.name};
     if (source.is_folder()) return fail(Code::kInvalidArgument, "cannot copy directory");
     if (target.ends_with('/')) return fail(Code::kInvalidArgument, "not a directory");
-  } else if (!source.is_folder() && target.ends_with('/')) {
-    return fail(Code::kNotFound, "destination directory must exist");
   } else if (::stat(folder_of(target).c_str(), &state) != 0) {
     return fail(Code::kNotFound, cat("invalid output path: directory ", quoted(folder_of(target)),
                                      " does not exist"));
+  } else if (!source.is_folder() && target.ends_with('/')) {
+    return fail(Code::kNotFound, "no such directory");
   }
   return Destination{folder_of(target), std::string(last_part(target))};
 }
@@ -135,23 +135,26 @@ Result<int> copy_out(Session& session, const Arguments& arguments, Side from,
   return 0;
 }
 
+// What is at the path, behind a link that is there.
+Result<PathStat> stat_there(client::Client& client, Side& to) {
+  auto state = stat_in(client, to);
+  if (!state || !state->is_link() || state->link_target.empty()) return state;
+  to.path = state->link_target.starts_with('/') ? state->link_target
+                                                : cat(folder_of(to.path), "/", state->link_target);
+  return stat_in(client, to);
+}
+
 // Where members go in the container, by what is at the path there.
 Result<Destination> destination_inside(client::Client& client, Side& to, const std::string& source,
                                        bool folder) {
-  auto state = stat_in(client, to);
-  if (state && state->is_link() && !state->link_target.empty()) {
-    to.path = state->link_target.starts_with('/')
-                  ? state->link_target
-                  : cat(folder_of(to.path), "/", state->link_target);
-    state = stat_in(client, to);
-  }
+  auto state = stat_there(client, to);
   if (state && state->is_folder())
     return Destination{to.path, means_content(source) ? "" : std::string(last_part(source))};
   if (state && folder) return fail(Code::kInvalidArgument, "cannot copy directory");
   if (!state && state.error().message().find("No such container") != std::string::npos)
     return std::unexpected(std::move(state).error());
   if (!state && !folder && to.path.ends_with('/')) {
-    return fail(Code::kNotFound, "destination directory must exist");
+    return fail(Code::kNotFound, "no such directory");
   }
   return Destination{folder_of(to.path), std::string(last_part(to.path))};
 }
@@ -172,6 +175,15 @@ Result<int> copy_in(Session& session, const Arguments& arguments, const std::str
                     Side to) {
   TRY_ASSIGN(client::Client * client, session.client());
   if (path == "-") {
+    const std::string given = to.path;
+    auto state = stat_there(*client, to);
+    if (!state && state.error().message().find("No such container") != std::string::npos) {
+      return std::unexpected(std::move(state).error());
+    }
+    if (!state || !state->is_folder()) {
+      return fail(Code::kInvalidArgument, cat("destination ", quoted(cat(to.container, ":", given)),
+                                              " must be a directory"));
+    }
     TRY_ASSIGN(client::Exchange exchange, client->send(put_call(arguments, to, to.path)));
     TRY(send_body(exchange, FdRef(STDIN_FILENO)));
     TRY(exchange.await_head());

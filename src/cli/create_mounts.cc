@@ -228,6 +228,8 @@ Status write_mounts(const Arguments& arguments, JsonWriter& json) {
   for (std::string_view text : arguments.list("volume")) {
     std::size_t colon = text.find(':');
     if (colon == std::string_view::npos) continue;
+    if (colon == 0)
+      return wrong_mount(cat("invalid spec: ", text, ": empty section between colons"));
     binds.push_back(absolute(text.substr(0, colon)) + std::string(text.substr(colon)));
   }
   write_strings(json, "Binds", {binds.begin(), binds.end()});
@@ -247,18 +249,15 @@ Status write_mounts(const Arguments& arguments, JsonWriter& json) {
   auto mounts = arguments.list("mount");
   if (!mounts.empty()) {
     json.key("Mounts").begin_array();
-    for (std::string_view text : mounts) {
-      if (auto written = write_mount(text, json); !written) {
-        return wrong_mount(cat("invalid argument ", quoted(text),
-                               " for \"--mount\" flag: ", written.error().message()));
-      }
-    }
+    for (std::string_view text : mounts) TRY(write_mount(text, json));
     json.end_array();
   }
   // Links on networks of one's own are of the network (read_networks()).
   auto networks = arguments.list("network");
   std::string_view mode = networks.empty() ? "default" : networks.front();
-  if (mode == "default" || mode == "bridge") write_strings(json, "Links", arguments.list("link"));
+  bool plain = mode == "default" || mode == "bridge" || mode == "host" || mode == "none" ||
+               mode.starts_with("container:");
+  if (plain) write_strings(json, "Links", arguments.list("link"));
   return {};
 }
 

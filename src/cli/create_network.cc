@@ -26,6 +26,17 @@ std::optional<PortRange> parse_range(std::string_view text) {
   return PortRange{*first, *last};
 }
 
+// Why no range of ports, in Go's words.
+std::string number_fault(std::string_view text) {
+  for (std::string_view part : split(text, '-')) {
+    if (parse_number<std::uint16_t>(part)) continue;
+    bool digits = !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
+    return cat("strconv.ParseUint: parsing ", quoted(part), ": ",
+               digits ? "value out of range" : "invalid syntax");
+  }
+  return cat("invalid range specified for port: ", text);
+}
+
 // "80/udp" as "80" and "udp"; "tcp" when nothing is said.
 Result<std::string> take_protocol(std::string_view& text) {
   std::size_t slash = text.rfind('/');
@@ -212,7 +223,8 @@ Status parse_expose(std::string_view text, PortRequests& ports) {
   std::string_view rest = text;
   TRY_ASSIGN(std::string protocol, take_protocol(rest));
   auto range = parse_range(rest);
-  if (!range) return wrong(cat("invalid range format for --expose: ", text));
+  if (!range)
+    return wrong(cat("invalid range format for --expose: ", text, ", error: ", number_fault(rest)));
   for (unsigned port = range->first; port <= range->last; ++port)
     add_exposed(ports, cat(port, "/", protocol));
   return {};

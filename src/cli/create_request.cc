@@ -27,6 +27,14 @@ std::string handed_on(std::string_view name) {
   return value != nullptr ? cat(name, "=", value) : std::string(name);
 }
 
+bool is_mac(std::string_view text) {
+  if (text.empty()) return true;
+  auto parts = split(text, text.find('-') == std::string_view::npos ? ':' : '-');
+  return parts.size() == 6 && std::ranges::all_of(parts, [](std::string_view part) {
+           return part.size() == 2 && parse_number<std::uint8_t>(part, 16).has_value();
+         });
+}
+
 void choose_streams(const Arguments& arguments, bool detached, CreateRequest& request) {
   std::vector<std::string_view> asked = arguments.list("attach");
   auto wants = [&](std::string_view stream) {
@@ -143,6 +151,9 @@ Status write_host_config(const Arguments& arguments, const CreateRequest& reques
   write_text(json, "ContainerIDFile", arguments.string("cidfile"));
   if (std::string_view driver = arguments.string("log-driver");
       !driver.empty() || arguments.has("log-opt")) {
+    if (driver == "none" && arguments.has("log-opt")) {
+      return fail(Code::kInvalidArgument, "invalid logging opts for driver none");
+    }
     json.key("LogConfig").begin_object().member("Type", driver);
     write_map(json, "Config", arguments.list("log-opt"));
     json.end_object();
@@ -294,6 +305,15 @@ Result<CreateRequest> make_create_request(const Arguments& arguments, const Conf
   }
   request.terminal = arguments.boolean("tty");
   choose_streams(arguments, detached, request);
+  for (std::string_view flag : {"cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops"}) {
+    if (arguments.has(flag)) {
+      return fail(Code::kInvalidArgument,
+                  cat("\"--", flag, "\" is only supported on an engine running on windows"));
+    }
+  }
+  if (std::string_view address = arguments.string("mac-address"); !is_mac(address)) {
+    return fail(Code::kInvalidArgument, cat(address, " is not a valid mac address"));
+  }
   if (arguments.boolean("use-api-socket")) {
     return fail(Code::kUnimplemented,
                 "--use-api-socket is not supported; mount the socket with -v "

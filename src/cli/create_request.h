@@ -70,6 +70,16 @@ Status write_mount(std::string_view text, oci::JsonWriter& json);
 // Capabilities, devices, namespaces, security options.
 Status write_isolation(const Arguments& arguments, oci::JsonWriter& json);
 
+struct Ulimit {
+  std::string_view name;
+  std::int64_t soft = 0;
+  std::int64_t hard = 0;
+};
+// "nofile=1024:2048"
+Result<Ulimit> parse_ulimit(std::string_view text);
+// The request of --gpus, as an item of DeviceRequests.
+Status write_gpus(std::string_view text, oci::JsonWriter& json);
+
 // Fields of a CSV line (RFC 4180), for --mount, --gpus and --network.
 Result<std::vector<std::string>> split_csv(std::string_view text);
 void write_strings(oci::JsonWriter& json, std::string_view name,

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/strings.h"
 #include "cli/command.h"
 #include "cli/credentials.h"
 #include "oci/json_value.h"
@@ -71,8 +72,6 @@ TEST(CreateRequestTest, ResourcesAreNumbers) {
   EXPECT_EQ(part({"--restart", "on-failure:3", "i"},
                  {"HostConfig", "RestartPolicy", "MaximumRetryCount"}),
             "3");
-  EXPECT_EQ(body({"--ulimit", "nofile=2:1", "i"}),
-            "ulimit soft limit must be less than or equal to hard limit: 2 > 1");
   EXPECT_EQ(body({"--rm", "--restart", "always", "i"}),
             "conflicting options: cannot specify both --restart and --rm");
 }
@@ -134,8 +133,81 @@ TEST(CreateRequestTest, IsolationIsPassedOn) {
       part({"--security-opt", "no-new-privileges", "--security-opt", "seccomp=unconfined", "i"},
            {"HostConfig", "SecurityOpt"}),
       "no-new-privileges;seccomp=unconfined;");
-  EXPECT_EQ(body({"--security-opt", "foo", "i"}), "invalid --security-opt: \"foo\"");
+  EXPECT_EQ(body({"--security-opt", "foo", "i"}), "Invalid --security-opt: \"foo\"");
   EXPECT_EQ(part({"--device", "vendor.com/gpu=0", "i"}, {"HostConfig", "DeviceRequests"}), "{};");
+}
+
+// As the docker command line tells of them, in front of any question to the engine.
+TEST(CreateRequestTest, ValuesThatAreWrongAreToldInDockersWords) {
+  auto flag = [](std::string_view name, std::string_view value) {
+    return body({name, value, "i"});
+  };
+  auto fault = [](std::string_view name, std::string_view value, std::string_view why) {
+    return cat("invalid argument ", quoted(value), " for ", quoted(name), " flag: ", why);
+  };
+  struct Case {
+    std::string_view name;
+    std::string_view value;
+    std::string_view why;
+  };
+  for (const Case& one : {
+           Case{"--add-host", "foo", "bad format for add-host: \"foo\""},
+           Case{"--add-host", "a:1.2.3", "invalid IP address in add-host: \"1.2.3\""},
+           Case{"--blkio-weight-device", "/dev/x:5", "invalid weight for device: /dev/x:5"},
+           Case{"--device-cgroup-rule", "foo", "invalid device cgroup format 'foo'"},
+           Case{"--device-cgroup-rule", "c 1:x r", "invalid device cgroup format 'c 1:x r'"},
+           Case{"--device-read-bps", "foo", "bad format: foo"},
+           Case{"--device-read-iops", "/dev/x:1k",
+                "invalid rate for device: /dev/x:1k. The correct format is "
+                "<device-path>:<number>. Number must be a positive integer"},
+           Case{"--dns", "foo", "IP address is not correctly formatted: foo"},
+           Case{"--gpus", "foo",
+                "invalid count (foo): value must be either \"all\" or an integer: invalid syntax"},
+           Case{"--link", "a:b:c", "bad format for links: a:b:c"},
+           Case{"--mount", "foo=bar", "unexpected key 'foo' in 'foo=bar'"},
+           Case{"--memory-swap", "-2", "invalid size: '-2'"},
+           Case{"--shm-size", "-1", "invalid size: '-1'"},
+           Case{"--sysctl", "foo=1", "sysctl 'foo=1' is not allowed"},
+           Case{"--ulimit", "foo=1", "invalid ulimit type: foo"},
+           Case{"--ulimit", "nofile=10:5",
+                "ulimit soft limit must be less than or equal to hard limit: 10 > 5"},
+       }) {
+    EXPECT_EQ(flag(one.name, one.value), fault(one.name, one.value, one.why));
+  }
+  EXPECT_EQ(flag("--label", "=x"), fault("-l, --label", "=x", "invalid label '=x': empty name"));
+  EXPECT_EQ(flag("--pid", "foo"), "--pid: invalid PID mode");
+  EXPECT_EQ(flag("--uts", "container:x"), "--uts: invalid UTS mode");
+  EXPECT_EQ(flag("--userns", "foo"), "--userns: invalid USER mode");
+  EXPECT_EQ(flag("--cgroupns", "foo"), "--cgroupns: invalid CGROUP mode");
+  EXPECT_EQ(flag("--device", "/dev/null:/dev/x:foo"), "bad mode specified: foo");
+  EXPECT_EQ(flag("--device", "foo/bar"), "foo/bar is not an absolute path");
+  EXPECT_EQ(flag("--memory-swappiness", "101"),
+            "invalid value: 101. Valid memory swappiness range is 0-100");
+  EXPECT_EQ(flag("--mac-address", "foo"), "foo is not a valid mac address");
+  EXPECT_EQ(flag("-v", ":/x"), "invalid spec: :/x: empty section between colons");
+  EXPECT_EQ(flag("--expose", "99999"),
+            "invalid range format for --expose: 99999, error: strconv.ParseUint: parsing "
+            "\"99999\": value out of range");
+  EXPECT_EQ(body({"--log-driver", "none", "--log-opt", "max-size=1m", "i"}),
+            "invalid logging opts for driver none");
+}
+
+TEST(CreateRequestTest, ValuesThatAreRightAreTaken) {
+  for (std::vector<std::string_view> words :
+       std::vector<std::vector<std::string_view>>{{"--add-host", "a:host-gateway"},
+                                                  {"--add-host", "a=[::1]"},
+                                                  {"--device-cgroup-rule", "c 1:* rwm"},
+                                                  {"--dns", "::1"},
+                                                  {"--memory-swap", "-1"},
+                                                  {"--sysctl", "net.ipv4.ip_forward=1"},
+                                                  {"--cgroupns", "private"},
+                                                  {"--mac-address", "02-42-ac-11-00-02"},
+                                                  {"--gpus", "device=a,capabilities=compute"}}) {
+    words.push_back("i");
+    EXPECT_TRUE(body(words).starts_with("{")) << words[0] << " " << words[1] << ": " << body(words);
+  }
+  EXPECT_EQ(part({"--network", "none", "--link", "a", "i"}, {"HostConfig", "Links"}), "a;");
+  EXPECT_EQ(part({"--cpus", "-1", "i"}, {"HostConfig", "NanoCpus"}), "-1000000000");
 }
 
 TEST(CredentialsTest, RegistriesHaveDockersKeys) {

@@ -19,69 +19,42 @@ struct Pair {
 
 std::unexpected<Error> bad(const std::string& text) { return fail(Code::kInvalidArgument, text); }
 
-// PATH:NUMBER of --blkio-weight-device, --device-*.
-Status write_throttle(const Arguments& arguments, const Pair& pair, std::string_view value_member,
-                      bool bytes, JsonWriter& json) {
+// PATH:NUMBER of --blkio-weight-device, --device-*; checked as flags.
+void write_throttle(const Arguments& arguments, const Pair& pair, std::string_view value_member,
+                    bool bytes, JsonWriter& json) {
   auto items = arguments.list(pair.flag);
-  if (items.empty()) return {};
+  if (items.empty()) return;
   json.key(pair.member).begin_array();
   for (std::string_view item : items) {
     std::size_t colon = item.rfind(':');
-    if (colon == std::string_view::npos || colon == 0) return bad(cat("bad format: ", item));
-    if (!item.starts_with("/dev/")) return bad(cat("bad format for device path: ", item));
     auto number = bytes ? parse_bytes(item.substr(colon + 1))
                         : parse_number<std::int64_t>(item.substr(colon + 1));
-    if (!number || *number < 0) {
-      return bad(cat("invalid rate for device: ", item,
-                     ". The correct format is <device-path>:<number>",
-                     bytes ? "[<unit>]. Number must be a positive integer. Unit is optional and "
-                             "can be kb, mb, or gb"
-                           : ". Number must be a positive integer"));
-    }
     json.begin_object()
         .member("Path", item.substr(0, colon))
-        .member_number(value_member, *number)
+        .member_number(value_member, number.value_or(0))
         .end_object();
   }
   json.end_array();
-  return {};
 }
 
-Status write_block_io(const Arguments& arguments, JsonWriter& json) {
-  TRY(write_throttle(arguments, {"blkio-weight-device", "BlkioWeightDevice"}, "Weight", false,
-                     json));
-  TRY(write_throttle(arguments, {"device-read-bps", "BlkioDeviceReadBps"}, "Rate", true, json));
-  TRY(write_throttle(arguments, {"device-write-bps", "BlkioDeviceWriteBps"}, "Rate", true, json));
-  TRY(write_throttle(arguments, {"device-read-iops", "BlkioDeviceReadIOps"}, "Rate", false, json));
-  return write_throttle(arguments, {"device-write-iops", "BlkioDeviceWriteIOps"}, "Rate", false,
-                        json);
+void write_block_io(const Arguments& arguments, JsonWriter& json) {
+  write_throttle(arguments, {"blkio-weight-device", "BlkioWeightDevice"}, "Weight", false, json);
+  write_throttle(arguments, {"device-read-bps", "BlkioDeviceReadBps"}, "Rate", true, json);
+  write_throttle(arguments, {"device-write-bps", "BlkioDeviceWriteBps"}, "Rate", true, json);
+  write_throttle(arguments, {"device-read-iops", "BlkioDeviceReadIOps"}, "Rate", false, json);
+  write_throttle(arguments, {"device-write-iops", "BlkioDeviceWriteIOps"}, "Rate", false, json);
 }
 
 Status write_ulimits(const Arguments& arguments, JsonWriter& json) {
   auto limits = arguments.list("ulimit");
   if (limits.empty()) return {};
   json.key("Ulimits").begin_array();
-  for (std::string_view limit : limits) {
-    std::size_t equals = limit.find('=');
-    if (equals == std::string_view::npos || equals + 1 == limit.size())
-      return bad(cat("invalid ulimit argument: ", limit));
-    std::string_view values = limit.substr(equals + 1);
-    std::size_t colon = values.find(':');
-    auto number = [](std::string_view text) -> std::optional<std::int64_t> {
-      return text == "unlimited" ? std::optional<std::int64_t>(-1)
-                                 : parse_number<std::int64_t>(text);
-    };
-    auto soft = number(values.substr(0, colon));
-    auto hard = colon == std::string_view::npos ? soft : number(values.substr(colon + 1));
-    if (!soft || !hard) return bad(cat("invalid ulimit argument: ", limit));
-    if (*hard != -1 && (*soft == -1 || *soft > *hard)) {
-      return bad(
-          cat("ulimit soft limit must be less than or equal to hard limit: ", *soft, " > ", *hard));
-    }
+  for (std::string_view text : limits) {
+    TRY_ASSIGN(Ulimit limit, parse_ulimit(text));
     json.begin_object()
-        .member("Name", limit.substr(0, equals))
-        .member_number("Hard", *hard)
-        .member_number("Soft", *soft);
+        .member("Name", limit.name)
+        .member_number("Hard", limit.hard)
+        .member_number("Soft", limit.soft);
     json.end_object();
   }
   json.end_array();
@@ -94,7 +67,7 @@ bool is_cdi_name(std::string_view device) {
          device.find('=', slash) != std::string_view::npos;
 }
 
-void write_device(std::string_view device, JsonWriter& json) {
+Status write_device(std::string_view device, JsonWriter& json) {
   std::vector<std::string_view> parts = split(device, ':');
   std::string_view path = parts[0];
   std::string_view inside = path;
@@ -103,11 +76,46 @@ void write_device(std::string_view device, JsonWriter& json) {
       parts.size() == 2 && parts[1].find_first_not_of("rwm") == std::string_view::npos;
   if (parts.size() > 1) (only_rights ? rights : inside) = parts[1];
   if (parts.size() > 2) rights = parts[2];
+  if (!path.starts_with('/')) return bad(cat(path, " is not an absolute path"));
+  bool good_rights =
+      !rights.empty() && rights.size() <= 3 && rights.find_first_not_of("rwm") == rights.npos;
+  if (!good_rights || parts.size() > 3) return bad(cat("bad mode specified: ", rights));
   json.begin_object()
       .member("PathOnHost", path)
       .member("PathInContainer", inside)
       .member("CgroupPermissions", rights);
   json.end_object();
+  return {};
+}
+
+}  // namespace
+
+Result<Ulimit> parse_ulimit(std::string_view text) {
+  constexpr std::string_view kKnown[] = {"core",    "cpu",      "data",   "fsize",      "locks",
+                                         "memlock", "msgqueue", "nice",   "nofile",     "nproc",
+                                         "rss",     "rtprio",   "rttime", "sigpending", "stack"};
+  std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals + 1 == text.size())
+    return bad(cat("invalid ulimit argument: ", text));
+  Ulimit limit;
+  limit.name = text.substr(0, equals);
+  if (std::ranges::find(kKnown, limit.name) == std::end(kKnown))
+    return bad(cat("invalid ulimit type: ", limit.name));
+  std::string_view values = text.substr(equals + 1);
+  std::size_t colon = values.find(':');
+  auto number = [](std::string_view one) -> std::optional<std::int64_t> {
+    return one == "unlimited" ? std::optional<std::int64_t>(-1) : parse_number<std::int64_t>(one);
+  };
+  auto soft = number(values.substr(0, colon));
+  auto hard = colon == std::string_view::npos ? soft : number(values.substr(colon + 1));
+  if (!soft || !hard) return bad(cat("invalid ulimit argument: ", text));
+  if (*hard != -1 && (*soft == -1 || *soft > *hard)) {
+    return bad(
+        cat("ulimit soft limit must be less than or equal to hard limit: ", *soft, " > ", *hard));
+  }
+  limit.soft = *soft;
+  limit.hard = *hard;
+  return limit;
 }
 
 // --gpus all | N | "device=…,capabilities=…,driver=…,options=…"
@@ -124,7 +132,10 @@ Status write_gpus(std::string_view text, JsonWriter& json) {
     if (name.size() == field.size() || name == "count") {
       auto number =
           value == "all" ? std::optional<std::int64_t>(-1) : parse_number<std::int64_t>(value);
-      if (!number) return bad(cat("count must be an integer: ", value));
+      if (!number) {
+        return bad(cat("invalid count (", value,
+                       "): value must be either \"all\" or an integer: ", "invalid syntax"));
+      }
       count = *number;
     } else if (name == "device") {
       ids = split(value, ',');
@@ -145,13 +156,15 @@ Status write_gpus(std::string_view text, JsonWriter& json) {
   return {};
 }
 
+namespace {
+
 Status write_devices(const Arguments& arguments, JsonWriter& json) {
   std::vector<std::string_view> devices = arguments.list("device");
   auto cdi = std::stable_partition(devices.begin(), devices.end(),
                                    [](std::string_view one) { return !is_cdi_name(one); });
   if (cdi != devices.begin()) {
     json.key("Devices").begin_array();
-    for (auto it = devices.begin(); it != cdi; ++it) write_device(*it, json);
+    for (auto it = devices.begin(); it != cdi; ++it) TRY(write_device(*it, json));
     json.end_array();
   }
   std::string_view gpus = arguments.string("gpus");
@@ -195,6 +208,24 @@ Result<std::string> seccomp_option(std::string_view value) {
   return "seccomp=" + compact;
 }
 
+Status check_namespace_modes(const Arguments& arguments) {
+  struct Modes {
+    std::string_view flag;
+    std::string_view what;
+    bool joins;        // container:NAME
+    bool has_private;  // "private"
+  };
+  for (const Modes& modes :
+       {Modes{"pid", "PID", true, false}, Modes{"uts", "UTS", false, false},
+        Modes{"userns", "USER", false, false}, Modes{"cgroupns", "CGROUP", false, true}}) {
+    std::string_view mode = arguments.string(modes.flag);
+    bool joins = modes.joins && mode.starts_with("container:") && mode != "container:";
+    bool good = mode.empty() || mode == "host" || joins || (modes.has_private && mode == "private");
+    if (!good) return bad(cat("--", modes.flag, ": invalid ", modes.what, " mode"));
+  }
+  return {};
+}
+
 Status write_security(const Arguments& arguments, JsonWriter& json) {
   std::vector<std::string> options;
   bool bare_paths = false;
@@ -205,7 +236,7 @@ Status write_security(const Arguments& arguments, JsonWriter& json) {
       bare_paths = true;
     } else if (separator == std::string_view::npos && option != "no-new-privileges" &&
                option != "writable-cgroups") {
-      return bad(cat("invalid --security-opt: ", quoted(option)));
+      return bad(cat("Invalid --security-opt: ", quoted(option)));
     } else if (option.starts_with("seccomp") && separator == 7) {
       TRY_ASSIGN(std::string profile, seccomp_option(option.substr(8)));
       options.push_back(std::move(profile));
@@ -266,11 +297,15 @@ Status write_resources(const Arguments& arguments, JsonWriter& json) {
     json.member_number("NanoCpus", parse_cpus(arguments.string("cpus")).value_or(0));
   if (arguments.has("blkio-weight"))
     json.key("BlkioWeight").number_unsigned(arguments.unsigned_integer("blkio-weight"));
+  auto swappiness = arguments.integer("memory-swappiness", -1);
+  if (swappiness < -1 || swappiness > 100) {
+    return bad(cat("invalid value: ", swappiness, ". Valid memory swappiness range is 0-100"));
+  }
   if (arguments.has("memory-swappiness") && arguments.integer("memory-swappiness") != -1) {
     json.member_number("MemorySwappiness", arguments.integer("memory-swappiness"));
   }
   if (arguments.boolean("oom-kill-disable")) json.member_boolean("OomKillDisable", true);
-  TRY(write_block_io(arguments, json));
+  write_block_io(arguments, json);
   return write_ulimits(arguments, json);
 }
 
@@ -290,6 +325,7 @@ Status write_isolation(const Arguments& arguments, JsonWriter& json) {
                              {"group-add", "GroupAdd"}};
   constexpr Pair kMaps[] = {
       {"annotation", "Annotations"}, {"storage-opt", "StorageOpt"}, {"sysctl", "Sysctls"}};
+  TRY(check_namespace_modes(arguments));
   for (const Pair& pair : kTexts) {
     if (arguments.has(pair.flag)) json.member(pair.member, arguments.string(pair.flag));
   }
@@ -301,8 +337,6 @@ Status write_isolation(const Arguments& arguments, JsonWriter& json) {
   std::vector<std::string> hosts;
   for (std::string_view host : arguments.list("add-host")) {
     std::size_t separator = host.find_first_of("=:");
-    if (separator == std::string_view::npos || separator == 0)
-      return bad(cat("bad format for add-host: ", quoted(host)));
     hosts.push_back(cat(host.substr(0, separator), ":", host.substr(separator + 1)));
   }
   write_strings(json, "ExtraHosts", {hosts.begin(), hosts.end()});

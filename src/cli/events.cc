@@ -48,8 +48,10 @@ Result<int> run_events(Session& session, const Arguments& arguments) {
   }
   client::Call call;
   call.path = "/events";
-  call.query.add_given("since", api_time(arguments.string("since")))
-      .add_given("until", api_time(arguments.string("until")));
+  for (std::string_view bound : {"since", "until"}) {
+    TRY_ASSIGN(std::string time, api_time(arguments.string(bound)));
+    call.query.add_given(bound, time);
+  }
   call.query.add_given("filters", filters_text(arguments.list("filter")));
   TRY_ASSIGN(client::Exchange exchange, client->open(std::move(call)));
   client::JsonStream stream;

@@ -90,6 +90,8 @@ std::optional<std::int64_t> parse_go_duration(std::string_view text) {
 }
 
 std::optional<std::int64_t> parse_cpus(std::string_view text) {
+  bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
   auto number = take_decimal(text);
   if (!number) return std::nullopt;
   if (text.starts_with('/')) {
@@ -100,7 +102,7 @@ std::optional<std::int64_t> parse_cpus(std::string_view text) {
   }
   double billionths = *number * 1e9;
   if (!text.empty() || !fits(billionths)) return std::nullopt;
-  return std::llround(billionths);
+  return std::llround(negative ? -billionths : billionths);
 }
 
 }  // namespace dhow::cli

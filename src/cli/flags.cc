@@ -179,7 +179,9 @@ class FlagParser {
   }
 
   Status store(const Flag& flag, std::string_view value) {
-    if (std::string fault = fault_of(flag, value); !fault.empty()) {
+    std::string fault = fault_of(flag, value);
+    if (fault.empty() && flag.fault != nullptr) fault = flag.fault(value);
+    if (!fault.empty()) {
       std::string name = flag.short_name != 0 ? cat("-", flag.short_name, ", --", flag.name)
                                               : cat("--", flag.name);
       return fail(Code::kInvalidArgument,

@@ -37,6 +37,8 @@ struct Flag {
   std::string_view help = {};
   std::string_view completion = {};  // what completes the value: "containers", "images", "files", …
   bool hidden = false;               // taken, but left out of help, man pages and completion
+  // What is wrong with a value, beyond its kind; "": nothing.
+  std::string (*fault)(std::string_view) = nullptr;
 };
 
 // The tables that are in force for one command, searched in order.

@@ -40,8 +40,14 @@ Result<int> run_logs(Session& session, const Arguments& arguments) {
       .add_switch("follow", arguments.boolean("follow"));
   call.query.add_switch("timestamps", arguments.boolean("timestamps"))
       .add_switch("details", arguments.boolean("details"));
-  call.query.add_given("since", api_time(arguments.string("since")))
-      .add_given("until", api_time(arguments.string("until")));
+  for (std::string_view bound : {"since", "until"}) {
+    auto time = api_time(arguments.string(bound));
+    if (!time) {
+      return fail(Code::kInvalidArgument,
+                  cat("invalid value for ", quoted(bound), ": ", time.error().message()));
+    }
+    call.query.add_given(bound, *time);
+  }
   call.query.add("tail", arguments.string("tail", "all"));
   TRY_ASSIGN(client::Exchange exchange, client->open(std::move(call)));
   TRY_ASSIGN(bool raw, is_raw(*client, container, exchange.head()));

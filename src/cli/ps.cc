@@ -18,7 +18,7 @@ constexpr std::string_view kTable =
 constexpr std::string_view kRaw =
     "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: "
     "{{.CreatedAt}}\nstate: {{.State}}\n"
-    "status: {{.Status}}\nnames: {{.Names}}\nlabels: {{.Labels}}\nports: {{.Ports}}\n";
+    "status: {{.Status}}\nnames: {{.Names}}\nlabels: {{.Labels}}\nports: {{- pad .Ports 1 0}}\n";
 
 Value id_of(JsonValue row, const RowOptions& options) {
   std::string id = text_member(row, "Id");

@@ -117,7 +117,7 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text, std::int64_t* n
   return ::timegm(&broken) - (zone[0] == '-' ? -offset : offset);
 }
 
-std::string api_time(std::string_view text) {
+Result<std::string> api_time(std::string_view text) {
   if (text.empty() || text.find_first_not_of("0123456789.") == std::string_view::npos)
     return std::string(text);
   if (auto ago = parse_go_duration(text)) {
@@ -135,7 +135,10 @@ std::string api_time(std::string_view text) {
   if (partial) whole += kEmpty.substr(whole.size());
   std::int64_t nanoseconds = 0;
   auto seconds = parse_rfc3339(whole, &nanoseconds);
-  if (!seconds) return std::string(text);
+  if (!seconds) {
+    return fail(Code::kInvalidArgument,
+                cat("failed to parse value as time or duration: ", quoted(text)));
+  }
   std::string fraction = cat(nanoseconds);
   return cat(*seconds, ".", std::string(9 - fraction.size(), '0'), fraction);
 }

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
+
 // Numbers and times as docker writes them.
 namespace dhow::cli {
 
@@ -25,7 +27,7 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text,
                                           std::int64_t* nanoseconds = nullptr);
 // What `--since` and `--until` mean for the engine: unix seconds as they are, times as RFC 3339 or
 // a part of it in local time, durations ("10m") before now. Text that is none of these stays.
-std::string api_time(std::string_view text);
+Result<std::string> api_time(std::string_view text);
 // Now, in unix seconds.
 std::int64_t unix_now();
 

@@ -40,10 +40,11 @@ TEST(UnitsTest, TimesAreReadAndWritten) {
   EXPECT_EQ(nanoseconds, 250'000'000);
   EXPECT_EQ(parse_rfc3339("2026-11-22T21:54:35+02:00"), 1795377275);
   EXPECT_FALSE(parse_rfc3339("yesterday"));
-  EXPECT_EQ(api_time("1795377275.5"), "1795377275.5");
-  EXPECT_EQ(api_time("2026-11-22T19:54:35Z"), "1795377275.000000000");
-  EXPECT_EQ(api_time(""), "");
-  EXPECT_EQ(api_time("rubbish"), "rubbish");
+  EXPECT_EQ(api_time("1795377275.5").value(), "1795377275.5");
+  EXPECT_EQ(api_time("2026-11-22T19:54:35Z").value(), "1795377275.000000000");
+  EXPECT_EQ(api_time("").value(), "");
+  EXPECT_EQ(api_time("rubbish").error().message(),
+            "failed to parse value as time or duration: \"rubbish\"");
 }
 
 TEST(UnitsTest, TextsAreCutAtCharacters) {

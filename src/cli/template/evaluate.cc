@@ -258,6 +258,11 @@ class Evaluator {
       for (const auto& [name, member] : object->members) {
         if (name == field) return member;
       }
+      // Fields have Go's names as well: ID for what is Id in JSON, CPUShares for CpuShares.
+      bool may_be_gos = !object->is_map && field[0] >= 'A' && field[0] <= 'Z';
+      for (const auto& [name, member] : object->members) {
+        if (may_be_gos && lower_text(name) == lower_text(field)) return member;
+      }
       if (heading_ || is_optional_name(field)) return Value();
       return fault(operand, cat("map has no entry for key ", quoted(field)));
     }

@@ -108,7 +108,11 @@ Result<Value> call_index(const Values& values) {
     } else if (const ValueObject* object = value.object()) {
       if (key.string() == nullptr)
         return reason(cat("value has type ", key.type_name(), "; should be string"));
-      Value found;
+      // What a map of texts has not is the empty one.
+      bool texts = object->is_map && std::ranges::all_of(object->members, [](const auto& one) {
+                     return one.second.string() != nullptr;
+                   });
+      Value found = texts ? Value(std::string()) : Value();
       for (const auto& [name, member] : object->members) {
         if (name == *key.string()) found = member;
       }

@@ -39,6 +39,7 @@ TEST(TemplateTest, FieldsAreFollowed) {
               {"{{.Count}} {{.Ratio}} {{.Nothing}}", "3 1.5 <nil>"},
               {"{{$.Id}}{{(.State).ExitCode}}", "abc0"},
               {"{{index .Config.Labels \"a.b\"}}{{index .List 1}}", "2b"},
+              {"[{{index .Config.Labels \"none\"}}] {{.ID}} {{.State.Exitcode}}", "[] abc 0"},
               {"{{(index (index .Ports \"80/tcp\") 0).HostPort}}", "8080"}});
 }
 

@@ -266,7 +266,10 @@ Value value_from_json(oci::JsonValue json, std::string_view name) {
       ValueObject object{{}, is_map_name(name), {}};
       for (std::size_t i = 0; i < json.size(); ++i) {
         oci::JsonMember member = json.member(i);
-        object.members.emplace_back(member.name, value_from_json(member.value, member.name));
+        // The options of a log driver; elsewhere it is a structure.
+        bool options = name == "LogConfig" && member.name == "Config";
+        object.members.emplace_back(
+            member.name, value_from_json(member.value, options ? "Options" : member.name));
       }
       return object;
     }
