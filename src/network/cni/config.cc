@@ -240,6 +240,12 @@ bool is_plain_name(std::string_view text) {
          std::string_view("_.-").find(text.front()) == std::string_view::npos;
 }
 
+bool is_interface_name(std::string_view text) {
+  constexpr std::size_t kLongest = 15;
+  return !text.empty() && text.size() <= kLongest && text != "." && text != ".." &&
+         text.find_first_of("/: \t\r\n\v\f") == std::string_view::npos;
+}
+
 std::string plugin_input(const NetworkConfig& network, const PluginConfig& plugin,
                          const PluginInput& input) {
   constexpr std::array<std::string_view, 5> kOurs = {"name", "cniVersion", "capabilities",

@@ -55,6 +55,8 @@ std::string network_text(const NetworkConfig& config);
 // What the specification lets be the name of a network or of a container: letters, digits, "_",
 // "." and "-", and a letter or digit in front.
 bool is_plain_name(std::string_view text);
+// What the kernel lets be the name of an interface.
+bool is_interface_name(std::string_view text);
 
 // What a plugin is given beside its own configuration.
 struct PluginInput {

@@ -15,8 +15,6 @@
 namespace dhow::cni {
 namespace {
 
-constexpr std::size_t kLongestInterface = 15;
-
 Status check_names(const AttachmentKey& key) {
   if (!is_plain_name(key.network)) {
     return fail(Code::kInvalidArgument, cat("not a network's name: ", quoted(key.network)));
@@ -24,10 +22,8 @@ Status check_names(const AttachmentKey& key) {
   if (!is_plain_name(key.container)) {
     return fail(Code::kInvalidArgument, cat("not a container's id: ", quoted(key.container)));
   }
-  const std::string& name = key.interface;
-  if (name.empty() || name.size() > kLongestInterface || name == "." || name == ".." ||
-      name.find_first_of("/: \t\r\n\v\f") != std::string::npos) {
-    return fail(Code::kInvalidArgument, cat("not an interface's name: ", quoted(name)));
+  if (!is_interface_name(key.interface)) {
+    return fail(Code::kInvalidArgument, cat("not an interface's name: ", quoted(key.interface)));
   }
   return {};
 }

@@ -43,11 +43,7 @@ std::string missing_of(const Environment& environment) {
   const std::string& command = environment.command;
   if (command == "GC" || command == "STATUS") return {};
   if (!cni::is_plain_name(environment.container)) return "CNI_CONTAINERID";
-  const std::string& name = environment.interface;
-  if (name.empty() || name.size() > 15 || name == "." || name == ".." ||
-      name.find_first_of("/: \t\n") != std::string::npos) {
-    return "CNI_IFNAME";
-  }
+  if (!cni::is_interface_name(environment.interface)) return "CNI_IFNAME";
   if (environment.netns.empty() && command != "DEL") return "CNI_NETNS";
   return {};
 }

@@ -20,8 +20,6 @@ namespace {
 using oci::JsonReader;
 using oci::optional_member;
 
-constexpr std::size_t kLongestInterface = 15;
-
 // FNV-1a: names, nothing that somebody could gain by forging.
 std::string short_digest(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325;
@@ -118,8 +116,7 @@ void decode(const JsonReader& in, Config& out) {
   oci::required_member(in, "name", out.name);
   if (!cni::is_plain_name(out.name)) return in.member("name").fail("not a network's name");
   optional_member(in, "bridge", out.bridge);
-  if (out.bridge.size() > kLongestInterface || out.bridge == "." || out.bridge == ".." ||
-      out.bridge.find_first_of("/: \t\n") != std::string::npos) {
+  if (!out.bridge.empty() && !cni::is_interface_name(out.bridge)) {
     return in.member("bridge").fail("not an interface's name");
   }
   optional_member(in, "dataDir", out.folder);
