@@ -211,7 +211,12 @@ std::vector<PortStatus> ContainersImpl::port_statuses(const ContainerRecord& rec
   if (stores_.networks != nullptr) {
     for (const Endpoint& endpoint : stores_.networks->endpoints_of_container(record.id)) {
       for (const network::PublishedPort& port : endpoint.ports) {
-        result.push_back({port.container_port, port.protocol, port.host.text(), port.host_port});
+        PortStatus& status = result.emplace_back(
+            PortStatus{port.container_port, port.protocol, port.host.text(), port.host_port});
+        if (port.is_direct) {
+          status.host = port.host.is_v6 ? "::" : "0.0.0.0";
+          status.host_port = 0;
+        }
         published.insert(cat(port.container_port, "/", port.protocol));
       }
     }

@@ -83,8 +83,8 @@ struct NetworkStatus {
 struct PortStatus {
   std::uint16_t container_port = 0;
   std::string protocol;
-  std::string host;  // "": it is not published
-  std::uint16_t host_port = 0;
+  std::string host;             // "": it is not published
+  std::uint16_t host_port = 0;  // 0: at the container's own address alone
 };
 
 struct CreateRequest {

@@ -100,7 +100,7 @@ Status forget(NetlinkSocket& socket, const FirewallPort& port, bool come) {
 Status forget_connections(const std::vector<FirewallPort>& ports, bool come) {
   std::optional<NetlinkSocket> socket;
   for (const FirewallPort& port : ports) {
-    if (port.protocol != IPPROTO_UDP) continue;
+    if (port.protocol != IPPROTO_UDP || port.is_direct) continue;
     if (!socket) {
       TRY_ASSIGN(socket, NetlinkSocket::open(NETLINK_NETFILTER));
     }

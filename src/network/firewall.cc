@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <map>
+#include <netinet/in.h>
 #include <set>
 
 #include "base/strings.h"
@@ -33,12 +34,20 @@ constexpr std::string_view kSelf = "to_itself";
 constexpr std::string_view kPorts = "ports_of_address";
 constexpr std::string_view kAnyPorts = "ports";
 constexpr std::string_view kSources = "source_of";
+constexpr std::string_view kTargets = "targets";
+constexpr std::string_view kRouted = "routed";
+constexpr std::string_view kUnprotected = "unprotected";
+constexpr std::string_view kIsolated = "isolated";
+constexpr std::string_view kTrusted = "trusted";
 // The same of IPv6.
 constexpr std::string_view kSources6 = "source6_of";
 constexpr std::string_view kMasqueraded6 = "masqueraded6";
 constexpr std::string_view kSelf6 = "to_itself6";
 constexpr std::string_view kPorts6 = "ports6_of_address";
 constexpr std::string_view kAnyPorts6 = "ports6";
+constexpr std::string_view kTargets6 = "targets6";
+constexpr std::string_view kRouted6 = "routed6";
+constexpr std::string_view kUnprotected6 = "unprotected6";
 
 void append_padded(std::string& key, std::string_view bytes) {
   key += bytes;
@@ -55,6 +64,14 @@ Element element_of(const FirewallPort& port) {
   return element;
 }
 
+std::string target_key(const FirewallPort& port) {
+  std::string key;
+  append_padded(key, port.target.bytes());
+  append_padded(key, std::string(1, static_cast<char>(port.protocol)));
+  append_padded(key, port_bytes(port.target_port));
+  return key;
+}
+
 // By the name of the set.
 using Elements = std::map<std::string_view, std::vector<Element>>;
 
@@ -63,6 +80,7 @@ void collect(const std::vector<FirewallBridge>& bridges, Elements& out) {
     std::string key = nft::name_key(bridge.name);
     out[kBridges].push_back({key, {}});
     out[kSame].push_back({key + key, {}});
+    if (bridge.mode == GatewayMode::kIsolated) out[kIsolated].push_back({key, {}});
     if (bridge.internal) {
       out[kInternal].push_back({key, {}});
       continue;
@@ -77,13 +95,25 @@ void collect(const std::vector<FirewallBridge>& bridges, Elements& out) {
     } else if (bridge.masquerade6) {
       out[kMasqueraded6].push_back({key, {}});
     }
+    if (bridge.mode == GatewayMode::kRouted) out[kRouted].push_back({key, {}});
+    if (bridge.mode6 == GatewayMode::kRouted) out[kRouted6].push_back({key, {}});
+    if (bridge.mode == GatewayMode::kUnprotected) out[kUnprotected].push_back({key, {}});
+    if (bridge.mode6 == GatewayMode::kUnprotected) out[kUnprotected6].push_back({key, {}});
+    std::set<std::string> trusted(bridge.trusted.begin(), bridge.trusted.end());
+    for (const std::string& name : trusted) {
+      out[kTrusted].push_back({nft::name_key(name) + key, {}});
+    }
   }
 }
 
 void collect(const std::vector<FirewallPort>& ports, Elements& out) {
   std::set<Ip> targets;
+  std::set<std::string> open;
   for (const FirewallPort& port : ports) {
     bool is_v6 = port.target.is_v6;
+    std::string target = target_key(port);
+    if (open.insert(target).second) out[is_v6 ? kTargets6 : kTargets].push_back({target, {}});
+    if (port.is_direct) continue;
     if (targets.insert(port.target).second) {
       std::string key = port.target.bytes();
       out[is_v6 ? kSelf6 : kSelf].push_back({key + key, {}});
@@ -112,15 +142,18 @@ void remove_all_of(Batch& batch, const Elements& elements) {
 }
 
 void add_sets(Batch& batch) {
-  for (std::string_view name : {kBridges, kMasqueraded, kMasqueraded6, kInternal}) {
+  for (std::string_view name : {kBridges, kMasqueraded, kMasqueraded6, kInternal, kRouted, kRouted6,
+                                kUnprotected, kUnprotected6, kIsolated}) {
     batch.add_set({.name = std::string(name),
                    .key_type = kNameType,
                    .key_size = kNameSize,
                    .host_order = true});
   }
-  batch.add_set({.name = std::string(kSame),
-                 .key_type = kNameType << 6 | kNameType,
-                 .key_size = 2 * kNameSize});
+  for (std::string_view name : {kSame, kTrusted}) {
+    batch.add_set({.name = std::string(name),
+                   .key_type = kNameType << 6 | kNameType,
+                   .key_size = 2 * kNameSize});
+  }
   for (bool is_v6 : {false, true}) {
     const std::uint32_t type = is_v6 ? kAddressType6 : kAddressType;
     const std::uint32_t size = is_v6 ? 16 : 4;
@@ -139,6 +172,9 @@ void add_sets(Batch& batch) {
                    .key_size = size + 8,
                    .data_type = target,
                    .data_size = size + 4});
+    batch.add_set({.name = std::string(is_v6 ? kTargets6 : kTargets),
+                   .key_type = type << 12 | kProtocolType << 6 | kPortType,
+                   .key_size = size + 8});
     batch.add_set({.name = std::string(is_v6 ? kAnyPorts6 : kAnyPorts),
                    .key_type = kProtocolType << 6 | kPortType,
                    .key_size = 8,
@@ -157,6 +193,27 @@ void add_redirections(Batch& batch) {
   }
 }
 
+// What reaches containers at their own addresses. Pings are part of what is published, where there
+// is no other address to send them to.
+void add_direct_ways(Batch& batch) {
+  auto rule = [](bool is_v6) {
+    Rule made("to_container");
+    return std::move(is_v6 ? made.ip6() : made.ip4());
+  };
+  for (bool is_v6 : {false, true}) {
+    const std::string_view targets = is_v6 ? kTargets6 : kTargets;
+    const std::string_view routed = is_v6 ? kRouted6 : kRouted;
+    const std::uint8_t ping{is_v6 ? std::uint8_t{IPPROTO_ICMPV6} : std::uint8_t{IPPROTO_ICMP}};
+    batch.add_rule(rule(is_v6).name_in(kOutgoing, routed).target_in(targets).accept());
+    batch.add_rule(rule(is_v6).name_in(kOutgoing, routed).of_protocol(ping).accept());
+    batch.add_rule(rule(is_v6).names_in(kTrusted).target_in(targets).accept());
+    batch.add_rule(rule(is_v6)
+                       .name_in(kOutgoing, is_v6 ? kUnprotected6 : kUnprotected)
+                       .name_in(kIncoming, kBridges, true)
+                       .accept());
+  }
+}
+
 void add_forwarding(Batch& batch, const FirewallState& state) {
   batch.add_rule(Rule("forward").established().accept());
   batch.add_rule(Rule("forward").name_in(kOutgoing, kBridges).jump("to_container"));
@@ -171,6 +228,7 @@ void add_forwarding(Batch& batch, const FirewallState& state) {
   batch.add_rule(Rule("to_container").name_in(kIncoming, kInternal).drop());
   batch.add_rule(Rule("to_container").name_in(kOutgoing, kInternal).drop());
   batch.add_rule(Rule("to_container").redirected().accept());
+  add_direct_ways(batch);
   if (!state.is_open) batch.add_rule(Rule("to_container").drop());
 }
 
@@ -211,8 +269,8 @@ std::vector<FirewallPort> firewall_ports(const Endpoint& endpoint) {
   if (endpoint.cni) return ports;
   for (const PublishedPort& port : endpoint.ports) {
     Ip target = port.host.is_v6 ? Ip(endpoint.address6) : Ip(endpoint.address);
-    ports.push_back(
-        {port.host, protocol_number(port.protocol), port.host_port, target, port.container_port});
+    ports.push_back({port.host, protocol_number(port.protocol), port.host_port, target,
+                     port.container_port, port.is_direct});
   }
   return ports;
 }
@@ -281,6 +339,8 @@ Status Firewall::rebuild_locked() {
   batch.add_chain({"to_container", nullptr, {}, 0});
   // Bridges route 127.0.0.0/8 (route_localnet), for answers to the host alone.
   batch.add_rule(Rule("raw_prerouting").name_in(kIncoming, kBridges).ip4().to_loopback().drop());
+  // Without an address at the bridge the host would still answer there for its others.
+  batch.add_rule(Rule("raw_prerouting").name_in(kIncoming, kIsolated).ip4().to_this_host().drop());
   add_redirections(batch);
   add_forwarding(batch, state);
   add_masquerading(batch);

@@ -14,6 +14,15 @@
 
 namespace dhow::network {
 
+// What of a network's containers is reached from outside, and as whom they leave, in one family of
+// addresses.
+enum class GatewayMode {
+  kNat,          // their published ports, at the host's addresses
+  kUnprotected,  // as well, and all at their own addresses
+  kRouted,       // their published ports, at their own addresses, which they leave with
+  kIsolated,     // nothing: not even the host has an address there
+};
+
 struct FirewallBridge {
   std::string name;
   // What leaves gets the host's address.
@@ -23,6 +32,10 @@ struct FirewallBridge {
   // In the place of the host's own choice: the address that what leaves gets then.
   std::optional<Ip4> source = {};
   std::optional<Ip6> source6 = {};
+  GatewayMode mode = GatewayMode::kNat;
+  GatewayMode mode6 = GatewayMode::kNat;
+  // Interfaces of the host from where published ports are reached at the containers' addresses too.
+  std::vector<std::string> trusted = {};
 };
 
 // Both addresses are of one family.
@@ -32,6 +45,7 @@ struct FirewallPort {
   std::uint16_t host_port = 0;
   Ip target;
   std::uint16_t target_port = 0;
+  bool is_direct = false;  // reached at the target alone; nothing is redirected
   bool operator==(const FirewallPort&) const = default;
 };
 

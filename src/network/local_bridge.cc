@@ -27,12 +27,17 @@ constexpr const char* kConfigurations6 = "/proc/sys/net/ipv6/conf";
 
 FirewallBridge firewall_bridge(const NetworkRecord& record) {
   bool masquerade = record.option("com.docker.network.bridge.enable_ip_masquerade", true);
+  GatewayMode mode = record.gateway_mode(false);
+  GatewayMode mode6 = record.gateway_mode(true);
   return {record.bridge,
-          masquerade && record.v4,
-          masquerade && record.v6,
+          masquerade && record.v4 && mode != GatewayMode::kRouted,
+          masquerade && record.v6 && mode6 != GatewayMode::kRouted,
           record.internal,
           parse_ip4(record.text_option("com.docker.network.host_ipv4")),
-          parse_ip6(record.text_option("com.docker.network.host_ipv6"))};
+          parse_ip6(record.text_option("com.docker.network.host_ipv6")),
+          mode,
+          mode6,
+          record.trusted_interfaces()};
 }
 
 bool has_mark(const NetworksOptions& options, const Forwarding& forwarding) {
@@ -56,7 +61,7 @@ Status keep_learning_routes() {
 
 // A bridge of a network without IPv6 has no address of it either.
 Status set_up_six(const NetworkRecord& record) {
-  if (!record.v6) {
+  if (!record.v6 || record.gateway_mode(true) == GatewayMode::kIsolated) {
     forbid_six(record.bridge);
     return {};
   }
@@ -153,10 +158,14 @@ Status LocalNetworks::make_bridge(Links& links, NetworkRecord& record) {
   TRY_ASSIGN(std::vector<Address> addresses, links.addresses(link->index));
   std::vector<Address> wanted;
   bool is_inhibited = record.option("com.docker.network.bridge.inhibit_ipv4", false);
+  is_inhibited = is_inhibited || record.gateway_mode(false) == GatewayMode::kIsolated;
+  bool is_inhibited6 = record.gateway_mode(true) == GatewayMode::kIsolated;
   if (record.v4 && !is_inhibited) {
     wanted.emplace_back(record.v4->gateway, record.v4->subnet.bits);
   }
-  if (record.v6) wanted.emplace_back(record.v6->gateway, record.v6->subnet.bits);
+  if (record.v6 && !is_inhibited6) {
+    wanted.emplace_back(record.v6->gateway, record.v6->subnet.bits);
+  }
   for (const Address& address : wanted) {
     bool is_there = std::ranges::any_of(
         addresses, [&](const Address& one) { return one.address == address.address; });

@@ -20,6 +20,10 @@ const Endpoint* by_endpoint(const std::vector<Endpoint>& endpoints, const std::s
 // Behind an interface that is on one of the host there is nobody to redirect.
 bool carries_ports(const Endpoint& endpoint) { return !endpoint.outside.empty(); }
 
+bool is_routed(const NetworkRecord& record, bool is_v6) {
+  return record.gateway_mode(is_v6) == GatewayMode::kRouted;
+}
+
 std::vector<FirewallPort> ports_of(const std::vector<Endpoint>& endpoints) {
   std::vector<FirewallPort> ports;
   for (const Endpoint& endpoint : endpoints) {
@@ -110,6 +114,7 @@ Status LocalNetworks::move_gateways(const std::string& container, const std::str
   if (published.empty()) {
     TRY_ASSIGN(published, take_ports(container, ports, after));
   }
+  TRY(fit_ports(container, published, after));
   // What no other network carries stays with the one that leaves, and goes with it.
   std::vector<PublishedPort> rest = deal(published, after);
   for (const Endpoint& endpoint : before) {
@@ -144,6 +149,31 @@ Status LocalNetworks::move_gateways(const std::string& container, const std::str
   return {};
 }
 
+// A network may redirect them and the next one be routed.
+Status LocalNetworks::fit_ports(const std::string& container, std::vector<PublishedPort>& ports,
+                                const std::vector<Endpoint>& endpoints) {
+  std::optional<bool> is_direct[2];
+  for (const Endpoint& endpoint : endpoints) {
+    if (!carries_ports(endpoint)) continue;
+    TRY_ASSIGN(NetworkRecord record, by_id(endpoint.network));
+    if (endpoint.is_gateway) is_direct[0] = is_routed(record, false);
+    if (endpoint.is_gateway6) is_direct[1] = is_routed(record, true);
+  }
+  std::lock_guard lock(mutex_);
+  std::vector<PublishedPort> taken;
+  Cleanup undo([&] { ports_.give_back(container, taken); });
+  // Those first that may be taken by now.
+  for (bool direct : {false, true}) {
+    for (PublishedPort& port : ports) {
+      if (is_direct[port.host.is_v6 ? 1 : 0] != direct || port.is_direct == direct) continue;
+      TRY(ports_.set_direct(container, port, direct));
+      if (!direct) taken.push_back(port);
+    }
+  }
+  undo.dismiss();
+  return {};
+}
+
 Result<std::vector<PublishedPort>> LocalNetworks::take_ports(
     const std::string& container, const std::vector<PortWish>& wishes,
     const std::vector<Endpoint>& endpoints) {
@@ -155,10 +185,12 @@ Result<std::vector<PublishedPort>> LocalNetworks::take_ports(
     if ((!endpoint.is_gateway && !endpoint.is_gateway6) || !carries_ports(endpoint)) continue;
     families.v4 = families.v4 || endpoint.is_gateway;
     families.v6 = families.v6 || endpoint.is_gateway6;
+    TRY_ASSIGN(NetworkRecord record, by_id(endpoint.network));
+    if (endpoint.is_gateway) families.is_direct = is_routed(record, false);
+    if (endpoint.is_gateway6) families.is_direct6 = is_routed(record, true);
     if (!id.empty()) continue;
     id = endpoint.id;
     name = endpoint.name;
-    TRY_ASSIGN(NetworkRecord record, by_id(endpoint.network));
     host = parse_ip(record.text_option("com.docker.network.bridge.host_binding_ipv4"));
   }
   // Without a way out there is nowhere to publish.

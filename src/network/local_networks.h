@@ -241,6 +241,9 @@ class LocalNetworks {
   Result<std::vector<PublishedPort>> take_ports(const std::string& container,
                                                 const std::vector<PortWish>& wishes,
                                                 const std::vector<Endpoint>& endpoints);
+  // Says of each whether it is one of the host's, by the network that carries it now.
+  Status fit_ports(const std::string& container, std::vector<PublishedPort>& ports,
+                   const std::vector<Endpoint>& endpoints);
   Status carry_ports(const std::vector<Endpoint>& before, const std::vector<Endpoint>& after);
   // `index` is that of its interface.
   Status set_routes(const Endpoint& endpoint, int index, Links& there) const;

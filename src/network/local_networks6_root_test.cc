@@ -405,11 +405,6 @@ TEST_F(LocalNetworks6Test, OptionsThatCanNotBeAreTold) {
   EXPECT_THAT(with("com.docker.network.host_ipv4", "0.0.0.0"), HasSubstr("not an address of"));
   EXPECT_THAT(with("com.docker.network.bridge.host_binding_ipv4", "x"),
               HasSubstr("not an address of"));
-  for (const char* family : {"ipv4", "ipv6"}) {
-    std::string name = cat("com.docker.network.bridge.gateway_mode_", family);
-    EXPECT_EQ(with(name, "routed"), cat(name, "=routed is not supported yet"));
-    EXPECT_THAT(with(name, "other"), HasSubstr("unknown gateway mode other"));
-  }
   EXPECT_FALSE(networks_->find("x").has_value());
 }
 

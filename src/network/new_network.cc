@@ -3,6 +3,7 @@
 
 #include "base/hasher.h"
 #include "base/strings.h"
+#include "network/cni/config.h"
 #include "network/local_networks.h"
 #include "network/sub_networks.h"
 #include "sys/random_name.h"
@@ -11,9 +12,6 @@ namespace dhow::network {
 namespace {
 
 constexpr std::string_view kBridgeName = "com.docker.network.bridge.name";
-constexpr const char* kGatewayModes[] = {"com.docker.network.bridge.gateway_mode_ipv4",
-                                         "com.docker.network.bridge.gateway_mode_ipv6"};
-constexpr std::size_t kLongestInterface = 15;
 
 std::unexpected<Error> bad_network(std::string message) {
   return fail(Code::kInvalidArgument, std::move(message));
@@ -52,6 +50,30 @@ Status check_driver(const NewNetwork& wanted) {
   return {};
 }
 
+Status check_gateway_modes(const NetworkRecord& record) {
+  for (std::string_view name : {kGatewayMode, kGatewayMode6}) {
+    std::string text = record.text_option(name);
+    auto mode = parse_gateway_mode(text);
+    if (!mode) {
+      return bad_network(cat("invalid value for ", quoted(name), ": unknown gateway mode ", text));
+    }
+    if (*mode == GatewayMode::kIsolated && !record.internal) {
+      return bad_network(cat("invalid value for ", quoted(name),
+                             ": gateway mode 'isolated' can only be used for an internal network"));
+    }
+  }
+  return {};
+}
+
+Status check_trusted(const NetworkRecord& record) {
+  for (const std::string& name : record.trusted_interfaces()) {
+    if (cni::is_interface_name(name)) continue;
+    return bad_network(cat("invalid value for ", quoted(kTrusted), ": ", quoted(name),
+                           ": not the name of an interface"));
+  }
+  return {};
+}
+
 Status check_options(const NetworkRecord& record) {
   std::string mtu = record.text_option(kMtu);
   auto bytes = parse_number<std::uint32_t>(mtu);
@@ -63,15 +85,9 @@ Status check_options(const NetworkRecord& record) {
     return bad_network(
         cat("invalid value for ", quoted(kMtu), ": ", mtu, ": IPv6 needs at least ", kLeastMtu6));
   }
-  for (const char* name : kGatewayModes) {
-    std::string mode = record.text_option(name);
-    if (mode.empty() || mode == "nat") continue;
-    if (mode != "nat-unprotected" && mode != "routed" && mode != "isolated") {
-      return bad_network(cat("invalid value for ", quoted(name), ": unknown gateway mode ", mode));
-    }
-    return fail(Code::kUnimplemented, cat(name, "=", mode, " is not supported yet"));
-  }
   if (!record.is_bridge()) return {};
+  TRY(check_gateway_modes(record));
+  TRY(check_trusted(record));
   for (const char* name : {"com.docker.network.bridge.host_binding_ipv4",
                            "com.docker.network.host_ipv4", "com.docker.network.host_ipv6"}) {
     std::string text = record.text_option(name);
@@ -84,9 +100,7 @@ Status check_options(const NetworkRecord& record) {
                              ": not an address of the host"));
     }
   }
-  if (record.bridge.empty() || record.bridge.size() > kLongestInterface ||
-      record.bridge.find_first_of("/ \t\n:") != std::string::npos || record.bridge == "." ||
-      record.bridge == "..") {
+  if (!cni::is_interface_name(record.bridge)) {
     return bad_network(cat("invalid value for ", quoted(kBridgeName), ": ", quoted(record.bridge)));
   }
   return {};

@@ -238,12 +238,22 @@ Rule& Rule::snat_by_incoming(std::string_view map) {
   return lookup(map, kFirst, false).nat(NFT_NAT_SNAT, false);
 }
 
-Rule& Rule::dnat_by_address(std::string_view map) {
+Rule& Rule::load_target() {
   std::uint32_t size = address_registers();
   payload(NFT_PAYLOAD_NETWORK_HEADER, is_v6_ ? kAddressTarget6 : kAddressTarget, size * 4, kFirst);
   meta(NFT_META_L4PROTO, kFirst + size);
-  payload(NFT_PAYLOAD_TRANSPORT_HEADER, kPortTarget, 2, kFirst + size + 1);
-  return dnat(map);
+  return payload(NFT_PAYLOAD_TRANSPORT_HEADER, kPortTarget, 2, kFirst + size + 1);
+}
+
+Rule& Rule::dnat_by_address(std::string_view map) { return load_target().dnat(map); }
+
+Rule& Rule::target_in(std::string_view set) {
+  return load_target().lookup(set, std::nullopt, false);
+}
+
+Rule& Rule::of_protocol(std::uint8_t protocol) {
+  char byte = static_cast<char>(protocol);
+  return meta(NFT_META_L4PROTO, kFirst).compare({&byte, 1}, true);
 }
 
 Rule& Rule::dnat_by_port(std::string_view map) {

@@ -37,6 +37,10 @@ class Rule {
   // The source or target address is of 127.0.0.0/8.
   Rule& from_loopback();
   Rule& to_loopback();
+  // Target address, protocol and port together are in the set; after ip4() or ip6().
+  Rule& target_in(std::string_view set);
+  // IPPROTO_*.
+  Rule& of_protocol(std::uint8_t protocol);
   // The target is not ::1; after ip6().
   Rule& not_to_loopback6();
   // The target is an address of this host.
@@ -63,6 +67,8 @@ class Rule {
   Rule& payload(std::uint32_t base, std::uint32_t offset, std::uint32_t size, std::uint32_t to);
   Rule& compare(std::string_view value, bool equal);
   Rule& lookup(std::string_view set, std::optional<std::uint32_t> to, bool inverted);
+  // Target address, protocol and port, into the registers of a key.
+  Rule& load_target();
   Rule& dnat(std::string_view map);
   Rule& nat(std::uint32_t type, bool with_port);
   Rule& verdict(std::int32_t code, std::string_view chain = {});

@@ -209,27 +209,46 @@ Result<std::vector<PublishedPort>> PortTable::take_one(const std::string& owner,
                   last, " failed: all ports are allocated"));
 }
 
+Result<std::vector<PublishedPort>> PortTable::take_wish(const std::string& owner,
+                                                        const PortWish& wish,
+                                                        const std::vector<Ip>& hosts,
+                                                        const std::vector<Ip>& direct) {
+  std::vector<PublishedPort> ports;
+  if (!hosts.empty()) {
+    TRY_ASSIGN(ports, take_one(owner, wish, hosts));
+  }
+  for (const Ip& host : direct) {
+    std::uint16_t number = ports.empty() ? wish.first : ports.front().host_port;
+    ports.push_back({wish.protocol, wish.container_port, host, number, true});
+  }
+  return ports;
+}
+
 Result<std::vector<PublishedPort>> PortTable::take(const std::string& owner,
                                                    const std::vector<PortWish>& wishes,
                                                    Families families) {
   std::vector<PublishedPort> ports;
   for (const PortWish& wish : wishes) {
     std::vector<Ip> hosts;
+    std::vector<Ip> direct;
+    auto add = [&](const Ip& host) {
+      bool is_direct = host.is_v6 ? families.is_direct6 : families.is_direct;
+      (is_direct ? direct : hosts).push_back(host);
+    };
     if (wish.host) {
-      hosts = {*wish.host};
+      add(*wish.host);
     } else {
-      if (families.v4) hosts.emplace_back(Ip4());
-      if (families.v6) hosts.emplace_back(Ip6());
+      if (families.v4) add(Ip4());
+      if (families.v6) add(Ip6());
     }
     auto taken = [&]() -> Result<std::vector<PublishedPort>> {
-      if (hosts.empty()) return std::vector<PublishedPort>();
       if (wish.host && !(wish.host->is_v6 ? families.v6 : families.v4)) {
         return fail(Code::kInvalidArgument,
                     cat("cannot publish port ", wish.container_port, "/", wish.protocol, " at ",
                         wish.host->with_port(wish.first), ": the container has no ",
                         wish.host->is_v6 ? "IPv6" : "IPv4", " address"));
       }
-      return take_one(owner, wish, hosts);
+      return take_wish(owner, wish, hosts, direct);
     }();
     if (!taken) {
       give_back(owner);
@@ -243,6 +262,7 @@ Result<std::vector<PublishedPort>> PortTable::take(const std::string& owner,
 Status PortTable::take_over(const std::string& owner, const std::vector<PublishedPort>& ports) {
   Status result;
   for (const PublishedPort& port : ports) {
+    if (port.is_direct) continue;
     PublishedPort copy = port;
     auto held = hold(owner, copy);
     if (held) continue;
@@ -250,6 +270,19 @@ Status PortTable::take_over(const std::string& owner, const std::vector<Publishe
     if (result) result = std::move(held);
   }
   return result;
+}
+
+Status PortTable::set_direct(const std::string& owner, PublishedPort& port, bool is_direct) {
+  if (port.is_direct == is_direct) return {};
+  if (is_direct) {
+    give_back(owner, {port});
+  } else {
+    PortWish wish{port.protocol, port.container_port, port.host, port.host_port, port.host_port};
+    TRY_ASSIGN(std::vector<PublishedPort> taken, take_one(owner, wish, {port.host}));
+    port = taken.front();
+  }
+  port.is_direct = is_direct;
+  return {};
 }
 
 void PortTable::give_back(const std::string& owner) {

@@ -31,6 +31,8 @@ struct PublishedPort {
   std::uint16_t container_port = 0;
   Ip host;  // 0.0.0.0 or ::: all addresses of the family
   std::uint16_t host_port = 0;
+  // The container is reached at its own address alone (routed): nothing of the host's is taken.
+  bool is_direct = false;
   bool operator==(const PublishedPort&) const = default;
 };
 
@@ -40,6 +42,9 @@ std::uint8_t protocol_number(std::string_view protocol);
 struct Families {
   bool v4 = true;
   bool v6 = false;
+  // At its own address alone.
+  bool is_direct = false;
+  bool is_direct6 = false;
 };
 
 // Who has which port of the host. Each is held by a socket that is bound, for as long as this
@@ -48,8 +53,9 @@ struct Families {
 class PortTable {
  public:
   // All of them or none. A wish for all addresses becomes one port for each family, with the same
-  // number. kResourceExhausted in docker's words, with the name of who has the port;
-  // kInvalidArgument for an address of a family that the container hasn't.
+  // number. Of a family that is reached directly it is only written down what it would have been.
+  // kResourceExhausted in docker's words, with the name of who has the port; kInvalidArgument for
+  // an address of a family that the container hasn't.
   Result<std::vector<PublishedPort>> take(const std::string& owner,
                                           const std::vector<PortWish>& wishes, Families families);
   // Those of an owner who has had them since before this process. The table has them when it
@@ -59,6 +65,8 @@ class PortTable {
   void give_back(const std::string& owner);
   // Those alone.
   void give_back(const std::string& owner, const std::vector<PublishedPort>& ports);
+  // One that was reached directly becomes one of the host's, or the other way round.
+  Status set_direct(const std::string& owner, PublishedPort& port, bool is_direct);
 
  private:
   struct Held {
@@ -75,6 +83,10 @@ class PortTable {
   // The same port of all of them, or of none.
   Status hold_all(const std::string& owner, std::vector<PublishedPort>& ports);
   Status hold(const std::string& owner, PublishedPort& port);
+  // One wish; `direct` are the hosts of families that are reached directly.
+  Result<std::vector<PublishedPort>> take_wish(const std::string& owner, const PortWish& wish,
+                                               const std::vector<Ip>& hosts,
+                                               const std::vector<Ip>& direct);
 
   std::multimap<Key, Held> held_;
 };

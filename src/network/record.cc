@@ -108,6 +108,7 @@ void decode(const JsonReader& in, PublishedPort& out) {
   oci::required_member(in, "inside", out.container_port);
   decode_text(in, "address", out.host);
   oci::required_member(in, "port", out.host_port);
+  oci::optional_member(in, "direct", out.is_direct);
 }
 
 void decode(const JsonReader& in, CniEndpoint& out) {
@@ -149,7 +150,9 @@ std::string endpoint_json(const Endpoint& endpoint) {
     for (const PublishedPort& port : endpoint.ports) {
       out.begin_object().member("protocol", port.protocol);
       out.member_number("inside", port.container_port).member("address", port.host.text());
-      out.member_number("port", port.host_port).end_object();
+      out.member_number("port", port.host_port);
+      if (port.is_direct) out.member_boolean("direct", true);
+      out.end_object();
     }
     out.end_array();
   }
@@ -180,6 +183,29 @@ std::vector<Ip> Endpoint::addresses() const {
 std::string NetworkRecord::text_option(std::string_view wanted) const {
   auto found = options.find(std::string(wanted));
   return found == options.end() ? std::string() : found->second;
+}
+
+std::optional<GatewayMode> parse_gateway_mode(std::string_view text) {
+  if (text.empty() || text == "nat") return GatewayMode::kNat;
+  if (text == "nat-unprotected") return GatewayMode::kUnprotected;
+  if (text == "routed") return GatewayMode::kRouted;
+  if (text == "isolated") return GatewayMode::kIsolated;
+  return std::nullopt;
+}
+
+GatewayMode NetworkRecord::gateway_mode(bool is_v6) const {
+  if (!is_bridge()) return GatewayMode::kNat;
+  return parse_gateway_mode(text_option(is_v6 ? kGatewayMode6 : kGatewayMode))
+      .value_or(GatewayMode::kNat);
+}
+
+std::vector<std::string> NetworkRecord::trusted_interfaces() const {
+  std::vector<std::string> names;
+  const std::string text = text_option(kTrusted);
+  for (std::string_view one : split(text, ':')) {
+    if (!one.empty()) names.emplace_back(one);
+  }
+  return names;
 }
 
 std::uint32_t NetworkRecord::mtu() const {

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "metadata/database.h"
 #include "network/address.h"
+#include "network/firewall.h"
 #include "network/ports.h"
 
 namespace dhow::network {
@@ -32,6 +33,12 @@ struct Addressing {
 };
 
 inline constexpr std::string_view kMtu = "com.docker.network.driver.mtu";
+inline constexpr std::string_view kGatewayMode = "com.docker.network.bridge.gateway_mode_ipv4";
+inline constexpr std::string_view kGatewayMode6 = "com.docker.network.bridge.gateway_mode_ipv6";
+inline constexpr std::string_view kTrusted = "com.docker.network.bridge.trusted_host_interfaces";
+
+// "nat", "nat-unprotected", "routed", "isolated"; "" is "nat".
+std::optional<GatewayMode> parse_gateway_mode(std::string_view text);
 
 // A network as it is kept. Those without addresses of their own, "host" and "none", have neither
 // bridge nor subnet.
@@ -67,6 +74,9 @@ struct NetworkRecord {
   // Of an option; `otherwise` where it is not given.
   bool option(std::string_view name, bool otherwise) const;
   std::string text_option(std::string_view name) const;
+  GatewayMode gateway_mode(bool is_v6) const;
+  // Of the option kTrusted.
+  std::vector<std::string> trusted_interfaces() const;
   // Of its interfaces; 0: the kernel's choice.
   std::uint32_t mtu() const;
 };

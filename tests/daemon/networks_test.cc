@@ -212,6 +212,31 @@ TEST_F(NetworksTest, NetworksWithIpv6AreShownAndReached) {
   EXPECT_EQ(answer_of("fd00:7::1", 8080), "connection refused");
 }
 
+TEST_F(NetworksTest, ARoutedNetworkTakesNothingOfTheHosts) {
+  docker_output({"network", "create", "-o", "com.docker.network.bridge.gateway_mode_ipv4=routed",
+                 "--subnet", "10.7.0.0/24", "mine"});
+  start_server("web", {"--network", "mine", "-p", "8080:80"});
+  EXPECT_EQ(inspect("web", "{{json .NetworkSettings.Ports}}"),
+            R"({"80/tcp":[{"HostIp":"0.0.0.0","HostPort":""}]})");
+  EXPECT_EQ(answer_of("127.0.0.1", 8080), "connection refused");
+  EXPECT_EQ(answer_of("10.7.0.2", 80), "hello");
+  EXPECT_EQ(docker_output({"run", "--rm", "busybox", "wget", "-qO-", "http://10.7.0.2/"}), "hello");
+  EXPECT_EQ(stop_daemon(SIGKILL), 128 + SIGKILL);
+  start_daemon();
+  EXPECT_EQ(docker_output(
+                {"run", "--rm", "-p", "8080:80", "busybox", "wget", "-qO-", "http://10.7.0.2/"}),
+            "hello");
+  EXPECT_THAT(docker({"network", "create", "-o",
+                      "com.docker.network.bridge.gateway_mode_ipv4=isolated", "x"})
+                  .error_text,
+              HasSubstr("gateway mode 'isolated' can only be used for an internal network"));
+  docker_output({"network", "create", "--internal", "-o",
+                 "com.docker.network.bridge.gateway_mode_ipv4=isolated", "alone"});
+  EXPECT_EQ(
+      docker_output({"network", "inspect", "alone", "-f", "{{(index .IPAM.Config 0).Gateway}}"}),
+      "");
+}
+
 TEST_F(NetworksTest, Ipv6IsRefusedWhereThereIsNone) {
   EXPECT_THAT(
       docker({"run", "--rm", "-p", "[::1]:8080:80", "busybox", "true"}).error_text,

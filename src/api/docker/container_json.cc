@@ -135,7 +135,7 @@ void write_port_map(JsonWriter& json, const std::vector<engine::PortStatus>& por
     json.begin_array();
     for (const engine::PortStatus* port : bindings) {
       json.begin_object().member("HostIp", port->host);
-      json.member("HostPort", cat(port->host_port)).end_object();
+      json.member("HostPort", port->host_port == 0 ? "" : cat(port->host_port)).end_object();
     }
     json.end_array();
   }
@@ -175,7 +175,7 @@ void write_ports(JsonWriter& json, const std::vector<engine::PortStatus>& ports)
     json.begin_object();
     if (!port.host.empty()) json.member("IP", port.host);
     json.member_number("PrivatePort", port.container_port);
-    if (!port.host.empty()) json.member_number("PublicPort", port.host_port);
+    if (port.host_port != 0) json.member_number("PublicPort", port.host_port);
     json.member("Type", port.protocol).end_object();
   }
   json.end_array();

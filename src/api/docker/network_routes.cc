@@ -53,11 +53,14 @@ void write_text_map(JsonWriter& json, std::string_view name, const network::Text
 }
 
 template <typename Net>
-void write_addressing(JsonWriter& json, const std::optional<network::Addressing<Net>>& addressing) {
+void write_addressing(JsonWriter& json, const std::optional<network::Addressing<Net>>& addressing,
+                      network::GatewayMode mode) {
   if (!addressing) return;
   json.begin_object().member("Subnet", addressing->subnet.text());
   if (addressing->range) json.member("IPRange", addressing->range->text());
-  json.member("Gateway", addressing->gateway.text());
+  // Nobody has it.
+  bool is_isolated = mode == network::GatewayMode::kIsolated;
+  if (!is_isolated) json.member("Gateway", addressing->gateway.text());
   if (!addressing->auxiliary.empty()) {
     json.key("AuxiliaryAddresses").begin_object();
     for (const auto& [name, address] : addressing->auxiliary) json.member(name, address.text());
@@ -79,8 +82,8 @@ void write_ipam(JsonWriter& json, const NetworkRecord& record) {
     return;
   }
   json.begin_array();
-  write_addressing(json, record.v4);
-  write_addressing(json, record.v6);
+  write_addressing(json, record.v4, record.gateway_mode(false));
+  write_addressing(json, record.v6, record.gateway_mode(true));
   json.end_array().end_object();
 }
 
