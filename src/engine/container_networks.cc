@@ -98,11 +98,11 @@ Status ContainersImpl::check_networks(const ContainerRecord& record,
     return {};
   }
   auto request = attach_request(record);
-  // That there is no such network, docker tells of at the start.
-  if (!request && request.error().code() != Code::kNotFound) {
-    return fail(std::move(request).error());
-  }
-  return {};
+  if (request) return {};
+  // That there is no such network, or that it only has settings, docker tells of at the start.
+  Code why = request.error().code();
+  if (why == Code::kNotFound || why == Code::kPermissionDenied) return {};
+  return fail(std::move(request).error());
 }
 
 Result<AttachRequest> ContainersImpl::attach_request(const ContainerRecord& record) const {
@@ -317,7 +317,7 @@ Status ContainersImpl::connect(std::string_view ref, std::string_view network,
     return wrong_network(
         "container cannot be disconnected from host network or connected to host network");
   }
-  if (!joined_container(mode).empty() || !wanted.has_interfaces()) {
+  if (!joined_container(mode).empty() || (!wanted.has_interfaces() && !wanted.is_config_only())) {
     return wrong_network(
         "container sharing network namespace with another container or host cannot be connected "
         "to any other network");

@@ -62,6 +62,9 @@ Result<PortWish> wish_of(const std::string& port, const PortBinding& binding) {
 
 Result<Join> join_of(const NetworkRecord& record, const EndpointConfig& config,
                      const std::string& mac) {
+  if (record.is_config_only()) {
+    return fail(Code::kPermissionDenied, "cannot create endpoint on configuration-only network");
+  }
   if (!record.has_interfaces()) {
     return bad_endpoint(
         cat("container cannot be connected to network ", record.name, " and to others"));

@@ -14,7 +14,7 @@ namespace {
 using network::NetworkRecord;
 
 bool is_predefined(const NetworkRecord& record) {
-  return record.name == "bridge" || !record.has_interfaces();
+  return record.name == "bridge" || (!record.has_interfaces() && !record.is_config_only());
 }
 
 bool label_matches(const NetworkRecord& record, const std::string& wanted) {
@@ -70,7 +70,8 @@ Result<NetworkRecord> Networks::create(const network::NewNetwork& wanted) {
 
 Status Networks::remove(std::string_view ref) {
   TRY_ASSIGN(NetworkRecord record, networks_.remove(ref));
-  publish(record, "destroy");
+  // As docker has it.
+  if (!record.is_config_only()) publish(record, "destroy");
   return {};
 }
 
@@ -93,7 +94,7 @@ Result<std::vector<std::string>> Networks::prune(const Filters& filters) {
     });
   };
   for (const NetworkRecord& record : networks_.list()) {
-    if (is_predefined(record) || !is_wanted(record)) continue;
+    if (is_predefined(record) || record.is_config_only() || !is_wanted(record)) continue;
     // One that is in use stays; so does one that has come into use by now.
     if (!networks_.endpoints_of_network(record.id).empty() || !remove(record.id)) continue;
     removed.push_back(record.name);

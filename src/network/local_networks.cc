@@ -39,6 +39,22 @@ BasicAddressPool<Net> pool_of(const Addressing<Net>& addressing) {
   return pool;
 }
 
+// One that is taken away meanwhile has no users; one that has users is not taken away.
+Status check_configuration(const Rows& rows, const std::string& name) {
+  TRY_ASSIGN(std::vector<NetworkRecord> records, rows.networks());
+  bool is_there = std::ranges::any_of(records, [&](const NetworkRecord& record) {
+    return record.is_config_only() && record.name == name;
+  });
+  if (is_there) return {};
+  return fail(Code::kNotFound, cat("configuration network ", quoted(name), " does not exist"));
+}
+
+Status check_unused(const Rows& rows, const std::string& name) {
+  TRY_ASSIGN(std::vector<NetworkRecord> records, rows.networks());
+  if (std::ranges::find(records, name, &NetworkRecord::config_from) == records.end()) return {};
+  return fail(Code::kPermissionDenied, cat("configuration network ", quoted(name), " is in use"));
+}
+
 }  // namespace
 
 LocalNetworks::LocalNetworks(NetworksOptions options, metadata::Database& database)
@@ -191,8 +207,10 @@ Result<NetworkRecord> LocalNetworks::create(const NewNetwork& wanted) {
   }
   TRY_ASSIGN(NetworkRecord record, record_of(wanted));
   record.created = metadata::now();
-  auto written = database_.write([&](metadata::Transaction& transaction) {
-    return Rows(transaction, options_.name_space).insert(record);
+  auto written = database_.write([&](metadata::Transaction& transaction) -> Status {
+    Rows rows(transaction, options_.name_space);
+    if (!record.config_from.empty()) TRY(check_configuration(rows, record.config_from));
+    return rows.insert(record);
   });
   if (!written) {
     if (written.error().code() != Code::kAlreadyExists) return fail(std::move(written).error());
@@ -220,8 +238,10 @@ Result<NetworkRecord> LocalNetworks::remove(std::string_view ref) {
                                              " has active endpoints (", join(users, ", "), ")"));
   }
   TRY(record.is_cni() ? collect(record) : drop_bridge(record));
-  auto written = database_.write([&](metadata::Transaction& transaction) {
-    return Rows(transaction, options_.name_space).remove(record.id);
+  auto written = database_.write([&](metadata::Transaction& transaction) -> Status {
+    Rows rows(transaction, options_.name_space);
+    if (record.is_config_only()) TRY(check_unused(rows, record.name));
+    return rows.remove(record.id);
   });
   if (!written) {
     // A container has come while the bridge went; it makes another.

@@ -43,13 +43,6 @@ struct NetworksOptions {
   bool usable = true;
 };
 
-struct NewSubnet {
-  std::string subnet;
-  std::string range;
-  std::string gateway;
-  TextMap auxiliary;
-};
-
 // What is asked of a network that is to be made (POST /networks/create).
 struct NewNetwork {
   std::string name;
@@ -177,6 +170,11 @@ class LocalNetworks {
   void add_memory(NetworkRecord record);
   FirewallState truth() const;
 
+  // config_networks.cc
+  // `wanted` with what the network has that it takes its configuration from.
+  Result<NewNetwork> configured(const NewNetwork& wanted) const;
+  Result<NetworkRecord> config_record_of(const NewNetwork& wanted) const;
+
   // new_network.cc
   Result<NetworkRecord> record_of(const NewNetwork& wanted) const;
   Result<Subnet4> choose_subnet(const std::vector<SubnetPool>& pools,
@@ -264,6 +262,9 @@ class LocalNetworks {
   Firewall firewall_;
   LinkReaper reaper_;
 };
+
+// Whether its subnets can be those of a network; not whether others have them.
+Status check_subnets(const NewNetwork& wanted);
 
 // Docker's pools, in subnets of 254 addresses: more than three thousand of them.
 std::vector<SubnetPool> default_pools();

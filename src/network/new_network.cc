@@ -36,9 +36,8 @@ Status check_driver(const NewNetwork& wanted) {
   if (!wanted.scope.empty() && wanted.scope != "local") {
     return bad_network(cat("invalid network scope: ", wanted.scope));
   }
-  if (wanted.ingress || wanted.config_only || !wanted.config_from.empty()) {
-    return fail(Code::kUnimplemented,
-                "Ingress, ConfigOnly and ConfigFrom of networks are not supported yet");
+  if (wanted.ingress) {
+    return fail(Code::kUnimplemented, "Ingress of networks is not supported: there is no swarm");
   }
   if (!wanted.ipv4.value_or(true) && !wanted.ipv6.value_or(false)) {
     return bad_network("IPv4 or IPv6 must be enabled");
@@ -218,6 +217,17 @@ Status check_overlaps(const Net& subnet, const std::vector<Net>& others) {
 
 }  // namespace
 
+Status check_subnets(const NewNetwork& wanted) {
+  std::optional<NewSubnet> four;
+  std::optional<NewSubnet> six;
+  TRY(sort_subnets(wanted, four, six));
+  Addressing<Subnet4> addressing;
+  Addressing<Subnet6> addressing6;
+  if (four) TRY(read_subnet<Four>(*four, addressing));
+  if (six) TRY(read_subnet<Six>(*six, addressing6));
+  return {};
+}
+
 std::vector<SubnetPool> default_pools() {
   constexpr int kBits = 24;
   std::vector<SubnetPool> pools;
@@ -308,6 +318,14 @@ Status LocalNetworks::give_addresses(const NewNetwork& wanted, NetworkRecord& re
 }
 
 Result<NetworkRecord> LocalNetworks::record_of(const NewNetwork& wanted) const {
+  if (wanted.config_only) return config_record_of(wanted);
+  if (!wanted.config_from.empty()) {
+    TRY_ASSIGN(NewNetwork all, configured(wanted));
+    all.config_from.clear();
+    TRY_ASSIGN(NetworkRecord record, record_of(all));
+    record.config_from = wanted.config_from;
+    return record;
+  }
   if (wanted.driver == "cni") return cni_record_of(wanted);
   TRY(check_driver(wanted));
   NetworkRecord record;

@@ -32,6 +32,20 @@ void write_addressing(JsonWriter& out, const std::optional<Addressing<Net>>& add
   if (addressing->chosen) out.member_boolean(cat("chosen", suffix), true);
 }
 
+void write_settings(JsonWriter& out, const NetworkRecord::Settings& settings) {
+  out.key("settings").begin_object();
+  out.member_boolean("ipv4", settings.v4).member_boolean("ipv6", settings.v6);
+  out.key("subnets").begin_array();
+  for (const NewSubnet& subnet : settings.subnets) {
+    out.begin_object().member("subnet", subnet.subnet);
+    if (!subnet.range.empty()) out.member("range", subnet.range);
+    if (!subnet.gateway.empty()) out.member("gateway", subnet.gateway);
+    write_map(out, "auxiliary", subnet.auxiliary);
+    out.end_object();
+  }
+  out.end_array().end_object();
+}
+
 std::string network_json(const NetworkRecord& record) {
   JsonWriter out;
   out.begin_object().member("driver", record.driver);
@@ -46,6 +60,8 @@ std::string network_json(const NetworkRecord& record) {
   write_map(out, "ipamOptions", record.ipam_options);
   write_map(out, "labels", record.labels);
   if (!record.cni.empty()) out.member("cni", record.cni);
+  if (!record.config_from.empty()) out.member("configFrom", record.config_from);
+  if (record.settings) write_settings(out, *record.settings);
   out.end_object();
   return out.text();
 }
@@ -101,6 +117,22 @@ void decode(const JsonReader& in, NetworkRecord& out) {
   oci::optional_member(in, "ipamOptions", out.ipam_options);
   oci::optional_member(in, "labels", out.labels);
   oci::optional_member(in, "cni", out.cni);
+  oci::optional_member(in, "configFrom", out.config_from);
+  JsonReader settings = in.member("settings");
+  if (!settings.present()) return;
+  out.settings.emplace();
+  oci::required_member(settings, "ipv4", out.settings->v4);
+  oci::required_member(settings, "ipv6", out.settings->v6);
+  JsonReader subnets = settings.member("subnets");
+  if (!subnets.expect(oci::JsonKind::kArray)) return;
+  for (std::size_t i = 0; i < subnets.value().size(); ++i) {
+    JsonReader one = subnets.item(i);
+    NewSubnet& subnet = out.settings->subnets.emplace_back();
+    oci::required_member(one, "subnet", subnet.subnet);
+    oci::optional_member(one, "range", subnet.range);
+    oci::optional_member(one, "gateway", subnet.gateway);
+    oci::optional_member(one, "auxiliary", subnet.auxiliary);
+  }
 }
 
 void decode(const JsonReader& in, PublishedPort& out) {

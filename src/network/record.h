@@ -40,6 +40,15 @@ inline constexpr std::string_view kTrusted = "com.docker.network.bridge.trusted_
 // "nat", "nat-unprotected", "routed", "isolated"; "" is "nat".
 std::optional<GatewayMode> parse_gateway_mode(std::string_view text);
 
+// As it is asked for.
+struct NewSubnet {
+  std::string subnet;
+  std::string range;
+  std::string gateway;
+  TextMap auxiliary;
+  bool operator==(const NewSubnet&) const = default;
+};
+
 // A network as it is kept. Those without addresses of their own, "host" and "none", have neither
 // bridge nor subnet.
 struct NetworkRecord {
@@ -61,6 +70,16 @@ struct NetworkRecord {
   TextMap ipam_options;
   TextMap labels;
 
+  // It is none, and only has settings for others, which are these, and the options and labels.
+  struct Settings {
+    std::vector<NewSubnet> subnets;
+    bool v4 = true;
+    bool v6 = false;
+  };
+  std::optional<Settings> settings;
+  // The name of the one that has its settings; "": it has its own.
+  std::string config_from;
+
   // Of the driver "cni": its configuration, as a list.
   std::string cni;
 
@@ -68,6 +87,7 @@ struct NetworkRecord {
   bool has_addresses() const { return is_bridge() || driver == "macvlan" || driver == "ipvlan"; }
   bool is_bridge() const { return driver == "bridge"; }
   bool is_cni() const { return driver == "cni"; }
+  bool is_config_only() const { return settings.has_value(); }
   // Containers get an interface in it.
   bool has_interfaces() const { return driver != "host" && driver != "null"; }
   bool is_default() const { return name == "bridge"; }

@@ -237,6 +237,59 @@ TEST_F(NetworksTest, ARoutedNetworkTakesNothingOfTheHosts) {
       "");
 }
 
+TEST_F(NetworksTest, SettingsOfOneNetworkAreThoseOfAnother) {
+  docker_output({"network", "create", "--config-only", "--subnet", "10.7.0.0/24", "--gateway",
+                 "10.7.0.9", "-o", "com.docker.network.driver.mtu=1400", "--label", "a=b",
+                 "settings"});
+  const std::string format =
+      "{{.Driver}} {{.ConfigOnly}} {{.ConfigFrom.Network}} {{(index .IPAM.Config 0).Subnet}} "
+      "{{(index .IPAM.Config 0).Gateway}} {{.Labels.a}} {{.EnableIPv4}}";
+  EXPECT_EQ(docker_output({"network", "inspect", "settings", "-f", format}),
+            "null true  10.7.0.0/24 10.7.0.9 b true");
+  docker_output({"network", "create", "--config-from", "settings", "mine"});
+  EXPECT_EQ(docker_output({"network", "inspect", "mine", "-f", format}),
+            "bridge false settings 10.7.0.0/24 10.7.0.9 b true");
+  EXPECT_EQ(docker_output(
+                {"run", "--rm", "--network", "mine", "busybox", "cat", "/sys/class/net/eth0/mtu"}),
+            "1400");
+  // It is no network, but for who lists them.
+  SpawnOutput used = docker({"run", "--name", "one", "--network", "settings", "busybox", "true"});
+  EXPECT_EQ(used.exit_code, 125);
+  EXPECT_THAT(used.error_text, HasSubstr("cannot create endpoint on configuration-only network"));
+  docker_output({"run", "-d", "--name", "two", "busybox", "sleep", "1000"});
+  EXPECT_THAT(docker({"network", "connect", "settings", "two"}).error_text,
+              HasSubstr("cannot create endpoint on configuration-only network"));
+  EXPECT_EQ(docker_output({"network", "ls", "--filter", "type=custom", "--format", "{{.Name}}"}),
+            "mine\nsettings");
+  EXPECT_THAT(docker({"network", "rm", "settings"}).error_text,
+              HasSubstr("configuration network \"settings\" is in use"));
+  auto fault = [&](std::vector<std::string> flags) {
+    flags.insert(flags.begin(), {"network", "create"});
+    flags.emplace_back("other");
+    return docker(flags).error_text;
+  };
+  EXPECT_THAT(fault({"--config-from", "settings"}), HasSubstr("Pool overlaps with other one"));
+  EXPECT_THAT(fault({"--config-from", "none"}),
+              HasSubstr("configuration network \"none\" does not exist"));
+  EXPECT_THAT(fault({"--config-from", "settings", "--label", "c=d"}),
+              HasSubstr("user specified configurations are not supported"));
+  EXPECT_THAT(fault({"--config-from", "settings", "-o", "c=d"}),
+              HasSubstr("network driver options are not supported"));
+  EXPECT_THAT(fault({"--config-from", "settings", "--config-only"}),
+              HasSubstr("cannot depend on another configuration network"));
+  EXPECT_THAT(fault({"--config-only", "--internal"}),
+              HasSubstr("configuration network can only contain network specific fields"));
+  EXPECT_THAT(fault({"--config-only", "--subnet", "10.9.0.1/24"}),
+              HasSubstr("it should be 10.9.0.0/24"));
+  EXPECT_EQ(stop_daemon(SIGKILL), 128 + SIGKILL);
+  start_daemon();
+  EXPECT_EQ(docker_output({"network", "inspect", "settings", "-f", format}),
+            "null true  10.7.0.0/24 10.7.0.9 b true");
+  docker_output({"rm", "-f", "one"});
+  EXPECT_EQ(docker_output({"network", "prune", "-f"}), "Deleted Networks:\nmine");
+  docker_output({"network", "rm", "settings"});
+}
+
 TEST_F(NetworksTest, Ipv6IsRefusedWhereThereIsNone) {
   EXPECT_THAT(
       docker({"run", "--rm", "-p", "[::1]:8080:80", "busybox", "true"}).error_text,

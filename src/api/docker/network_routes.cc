@@ -69,6 +69,18 @@ void write_addressing(JsonWriter& json, const std::optional<network::Addressing<
   json.end_object();
 }
 
+void write_settings(JsonWriter& json, const NetworkRecord::Settings& settings) {
+  json.begin_array();
+  for (const network::NewSubnet& subnet : settings.subnets) {
+    json.begin_object().member("Subnet", subnet.subnet);
+    if (!subnet.range.empty()) json.member("IPRange", subnet.range);
+    if (!subnet.gateway.empty()) json.member("Gateway", subnet.gateway);
+    if (!subnet.auxiliary.empty()) write_text_map(json, "AuxiliaryAddresses", subnet.auxiliary);
+    json.end_object();
+  }
+  json.end_array().end_object();
+}
+
 void write_ipam(JsonWriter& json, const NetworkRecord& record) {
   json.key("IPAM").begin_object().member("Driver", "default");
   if (record.ipam_options.empty()) {
@@ -77,6 +89,7 @@ void write_ipam(JsonWriter& json, const NetworkRecord& record) {
     write_text_map(json, "Options", record.ipam_options);
   }
   json.key("Config");
+  if (record.settings) return write_settings(json, *record.settings);
   if (!record.has_addresses()) {
     json.null().end_object();
     return;
@@ -98,13 +111,14 @@ void write_network(JsonWriter& json, const NetworkDetails& network, bool with_co
   json.member("Created", record.created == 0 ? std::string("1970-01-01T00:00:00Z")
                                              : time_text(record.created));
   json.member("Scope", "local").member("Driver", record.driver);
-  json.member_boolean("EnableIPv4", record.v4.has_value() || !record.has_addresses());
-  json.member_boolean("EnableIPv6", record.v6.has_value());
+  bool has_four = record.settings ? record.settings->v4 : record.v4 || !record.has_addresses();
+  json.member_boolean("EnableIPv4", has_four);
+  json.member_boolean("EnableIPv6", record.settings ? record.settings->v6 : record.v6.has_value());
   write_ipam(json, record);
   json.member_boolean("Internal", record.internal);
   json.member_boolean("Attachable", record.attachable).member_boolean("Ingress", false);
-  json.key("ConfigFrom").begin_object().member("Network", "").end_object();
-  json.member_boolean("ConfigOnly", false);
+  json.key("ConfigFrom").begin_object().member("Network", record.config_from).end_object();
+  json.member_boolean("ConfigOnly", record.is_config_only());
   if (with_containers) {
     json.key("Containers").begin_object();
     for (const network::Endpoint& endpoint : network.endpoints) {
