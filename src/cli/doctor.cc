@@ -12,6 +12,7 @@
 #include "cli/session.h"
 #include "cli/system_verbs.h"
 #include "client/http.h"
+#include "oci/json.h"
 #include "sys/fd.h"
 #include "sys/file_io.h"
 #include "sys/subordinate_ids.h"
@@ -145,14 +146,33 @@ Finding check_engine(const client::Endpoint& endpoint) {
           "it is started on demand; systemctl enable --now dhow.socket keeps one at hand"};
 }
 
+// What the engine warns of: "WARNING: what: remedy".
+void add_warnings(client::Client& client, std::vector<Finding>& findings) {
+  constexpr std::string_view kMark = "WARNING: ";
+  auto body = client.call({.path = "/info"});
+  if (!body) return;
+  auto document = oci::JsonDocument::parse(*body);
+  if (!document) return;
+  oci::JsonValue warnings = document->root().find("Warnings");
+  for (std::size_t i = 0; i < warnings.size(); ++i) {
+    std::string text(warnings.item(i).as_string().value_or(""));
+    if (text.starts_with(kMark)) text.erase(0, kMark.size());
+    std::size_t colon = text.find(": ");
+    bool has_remedy = colon != std::string::npos;
+    findings.push_back(
+        {Health::kWeak, text.substr(0, colon), has_remedy ? text.substr(colon + 2) : ""});
+  }
+}
+
 }  // namespace
 
 Result<int> run_doctor(Session& session, const Arguments&) {
   TRY_ASSIGN(client::Client * client, session.client());
-  Finding findings[] = {check_kernel(),          check_cgroups(),
-                        check_overlay(),         check_seccomp(),
-                        check_user_namespaces(), check_ids(),
-                        check_forwarding(),      check_engine(client->endpoint())};
+  std::vector<Finding> findings = {check_kernel(),          check_cgroups(),
+                                   check_overlay(),         check_seccomp(),
+                                   check_user_namespaces(), check_ids(),
+                                   check_forwarding(),      check_engine(client->endpoint())};
+  if (findings.back().health == Health::kGood) add_warnings(*client, findings);
   int bad = 0;
   int weak = 0;
   for (const Finding& finding : findings) {

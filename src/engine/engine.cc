@@ -62,6 +62,7 @@ Result<network::NetworksOptions> networks_options(const EngineOptions& given) {
                   : own.empty()                 ? "dhow"
                                                 : "dhow-" + own;
   options.address = given.bridge_address;
+  options.opens_host_firewall = given.opens_host_firewall;
   options.cni_plugins = given.cni_plugins;
   options.cni_networks = given.cni_networks;
   options.ipv6 = given.ipv6;

@@ -61,6 +61,8 @@ struct EngineOptions {
   bool ipv6 = false;           // the default network has it
   std::string bridge_subnet6;  // "fd00:17::/64"; "": one that is free
   std::string firewall_table;  // of nf_tables; "": "dhow"
+  // Firewalls of others let containers through.
+  bool opens_host_firewall = false;
   struct AddressPool {
     std::string base;  // "10.0.0.0/8"
     std::int64_t size = 24;

@@ -33,6 +33,8 @@ class Networks {
   // By name. Filters: dangling, driver, id, label, name, scope, type.
   Result<std::vector<NetworkDetails>> list(const Filters& filters) const;
   Result<NetworkDetails> inspect(std::string_view ref) const;
+  // What keeps containers from being reached; for people.
+  std::vector<std::string> warnings() const { return networks_.warnings(); }
 
  private:
   void publish(const network::NetworkRecord& record, std::string_view action);

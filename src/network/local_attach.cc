@@ -476,6 +476,11 @@ void LocalNetworks::settle(const std::set<std::string>& running) {
   for (const std::string& container : gone) detach(container);
   for (const Endpoint& endpoint : torn) unwire({endpoint}, Gone::kNow);
   settle_plugged(plugged);
+  {
+    // Also what an engine with another setting has left.
+    std::lock_guard one(bridge_mutex_);
+    settle_host_firewall();
+  }
   if (stay.empty()) {
     if (auto rested = rest_firewall(); !rested) warn("networks", rested.error());
   }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "network/host_firewall.h"
 #include "network/local_networks.h"
 #include "network/six.h"
 #include "network/sub_networks.h"
@@ -222,13 +223,53 @@ Result<int> LocalNetworks::ensure_bridge(Links& links, const std::string& networ
     if (!record.internal && record.v6) TRY(enable_forwarding(true));
     return firewall_.add_bridge(firewall_bridge(record));
   }();
+
   if (!set) {
     set_made(network, false);
     return fail(std::move(set).error().add_context(cat("set up network ", record.name)));
   }
+  if (options_.opens_host_firewall) settle_host_firewall();
+  // Once: it may take a while where there are many rules.
+  if (made_bridges().size() == 1) {
+    for (const std::string& warning : warnings()) log::warning(warning);
+  }
   TRY_ASSIGN(std::optional<LinkInfo> link, links.find(record.bridge));
   if (!link) return fail(Code::kUnavailable, cat("the bridge ", record.bridge, " went away"));
   return link->index;
+}
+
+std::vector<std::string> LocalNetworks::made_bridges() const {
+  std::vector<std::string> bridges;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, network] : networks_) {
+    if (network.is_made && network.record.is_bridge()) bridges.push_back(network.record.bridge);
+  }
+  return bridges;
+}
+
+void LocalNetworks::settle_host_firewall() const {
+  std::vector<std::string> bridges;
+  if (options_.opens_host_firewall) bridges = made_bridges();
+  if (auto opened = open_chains(options_.table, bridges); !opened) {
+    log::warning(cat("networks: ", opened.error().message()));
+  }
+}
+
+std::vector<std::string> LocalNetworks::warnings() const {
+  std::vector<std::string> result;
+  if (!options_.usable) return result;
+  std::vector<std::string> bridges = made_bridges();
+  if (bridges.empty()) bridges.push_back(options_.bridge);
+  auto closed = closed_chains(options_.table, bridges);
+  if (!closed) return result;
+  for (const std::string& chain : *closed) {
+    result.push_back(cat("WARNING: the host's firewall (", chain,
+                         ") drops what is forwarded to and from containers: let ",
+                         join(bridges, ", "),
+                         " through there as incoming and as outgoing interface, or set "
+                         "open-host-firewall in dhowd.toml"));
+  }
+  return result;
 }
 
 Status LocalNetworks::rest_firewall() {
@@ -257,6 +298,7 @@ Status LocalNetworks::drop_bridge(const NetworkRecord& record) {
   // One of that name that is something else is none of ours.
   if (link && link->kind == "bridge") TRY(links.remove(record.bridge));
   if (!was_made) return {};
+  if (options_.opens_host_firewall) settle_host_firewall();
   if (is_last) return rest_firewall();
   return firewall_.remove_bridge(firewall_bridge(record));
 }

@@ -39,6 +39,8 @@ struct NetworksOptions {
   // Where programs and configurations of CNI are.
   std::vector<std::string> cni_plugins = {"/opt/cni/bin", "/usr/lib/cni"};
   std::string cni_networks = "/etc/cni/net.d";
+  // Firewalls of others are to let containers through.
+  bool opens_host_firewall = false;
   // The kernel lets us make networks; else there are "host" and "none" alone.
   bool usable = true;
 };
@@ -145,6 +147,9 @@ class LocalNetworks {
   void finish() { reaper_.finish(); }
 
   bool is_usable() const { return options_.usable; }
+  // What keeps containers from being reached, and what to do about it; for people. Blocks on the
+  // kernel.
+  std::vector<std::string> warnings() const;
 
  private:
   LocalNetworks(NetworksOptions options, metadata::Database& database);
@@ -197,6 +202,10 @@ class LocalNetworks {
   // No network is in use: what the table is still needed for.
   Status rest_firewall();
   Status drop_bridge(const NetworkRecord& record);
+  std::vector<std::string> made_bridges() const;
+  // With the lock of bridges: has the firewalls of others let through what they are to, or tells of
+  // it.
+  void settle_host_firewall() const;
 
   // local_attach.cc
   Result<Endpoint> plan(const std::string& container, const std::string& name, const Join& wanted,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "network/nft.h"
 
+#include <endian.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -19,9 +20,8 @@ namespace {
 // Of linux/netfilter.h.
 constexpr std::int32_t kDrop = 0;
 constexpr std::int32_t kAccept = 1;
-constexpr std::uint8_t kFamilyInet = 1;
-constexpr std::uint8_t kFamilyIpv4 = 2;
-constexpr std::uint8_t kFamilyIpv6 = 10;
+constexpr std::uint8_t kIpv4 = 2;
+constexpr std::uint8_t kIpv6 = 10;
 
 // The registers of 4 bytes follow one another, so several of them hold a key of several parts.
 constexpr std::uint32_t kFirst = NFT_REG32_00;
@@ -35,6 +35,12 @@ constexpr std::uint32_t kAddressTarget6 = 24;
 constexpr std::uint32_t kPortTarget = 2;
 
 std::string host_order(std::uint32_t value) {
+  return {reinterpret_cast<const char*>(&value), sizeof value};
+}
+
+// In the order of the network.
+std::string handle_bytes(std::uint64_t handle) {
+  std::uint64_t value = htobe64(handle);
   return {reinterpret_cast<const char*>(&value), sizeof value};
 }
 
@@ -153,19 +159,24 @@ Rule& Rule::verdict(std::int32_t code, std::string_view chain) {
 }
 
 Rule& Rule::family(std::uint8_t family) {
-  is_v6_ = family == kFamilyIpv6;
+  is_v6_ = family == kIpv6;
   char byte = static_cast<char>(family);
   return meta(NFT_META_NFPROTO, kFirst).compare({&byte, 1}, true);
 }
 
-Rule& Rule::ip4() { return family(kFamilyIpv4); }
-Rule& Rule::ip6() { return family(kFamilyIpv6); }
+Rule& Rule::ip4() { return family(kIpv4); }
+Rule& Rule::ip6() { return family(kIpv6); }
 
 std::uint32_t Rule::address_registers() const { return is_v6_ ? 4 : 1; }
 
 Rule& Rule::name_in(Name which, std::string_view set, bool inverted) {
   meta(which == Name::kIncoming ? NFT_META_IIFNAME : NFT_META_OIFNAME, kFirst);
   return lookup(set, std::nullopt, inverted);
+}
+
+Rule& Rule::name_is(Name which, std::string_view name) {
+  meta(which == Name::kIncoming ? NFT_META_IIFNAME : NFT_META_OIFNAME, kFirst);
+  return compare(name_key(name), true);
 }
 
 Rule& Rule::names_in(std::string_view set) {
@@ -220,7 +231,7 @@ Rule& Rule::redirected() { return connection(NFT_CT_STATUS, IPS_DST_NAT); }
 Rule& Rule::nat(std::uint32_t type, bool with_port) {
   NetlinkRequest data = expression();
   data.attribute_network_order(NFTA_NAT_TYPE, type);
-  data.attribute_network_order(NFTA_NAT_FAMILY, is_v6_ ? kFamilyIpv6 : kFamilyIpv4);
+  data.attribute_network_order(NFTA_NAT_FAMILY, is_v6_ ? kIpv6 : kIpv4);
   data.attribute_network_order(NFTA_NAT_REG_ADDR_MIN, kFirst);
   if (with_port) {
     data.attribute_network_order(NFTA_NAT_REG_PROTO_MIN, kFirst + address_registers());
@@ -276,7 +287,7 @@ Rule& Rule::jump(std::string_view chain) { return verdict(NFT_JUMP, chain); }
 NetlinkRequest Batch::message(std::uint32_t type, std::uint16_t flags) const {
   NetlinkRequest request(static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type), flags);
   struct nfgenmsg header{};
-  header.nfgen_family = kFamilyInet;
+  header.nfgen_family = family_;
   header.version = NFNETLINK_V0;
   request.header(header);
   return request;
@@ -324,8 +335,8 @@ void Batch::add_set(const Set& set) {
   requests_.push_back(std::move(request));
 }
 
-void Batch::add_rule(const Rule& rule) {
-  NetlinkRequest request = message(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+NetlinkRequest Batch::rule_message(const Rule& rule, std::uint16_t flags) const {
+  NetlinkRequest request = message(NFT_MSG_NEWRULE, flags);
   request.attribute_text(NFTA_RULE_TABLE, table_).attribute_text(NFTA_RULE_CHAIN, rule.chain_);
   std::size_t list = request.begin_nested(NFTA_RULE_EXPRESSIONS);
   for (const auto& [name, data] : rule.parts_) {
@@ -337,6 +348,29 @@ void Batch::add_rule(const Rule& rule) {
     request.end_nested(one);
   }
   request.end_nested(list);
+  return request;
+}
+
+void Batch::add_rule(const Rule& rule) {
+  requests_.push_back(rule_message(rule, NLM_F_CREATE | NLM_F_APPEND));
+}
+
+void Batch::insert_rule(const Rule& rule, std::uint64_t after, std::string_view comment) {
+  std::uint16_t flags = after != 0 ? NLM_F_CREATE | NLM_F_APPEND : NLM_F_CREATE;
+  NetlinkRequest request = rule_message(rule, flags);
+  if (after != 0) request.attribute(NFTA_RULE_POSITION, handle_bytes(after));
+  // NFTNL_UDATA_RULE_COMMENT of libnftnl: type, length, text.
+  std::string data{'\0', static_cast<char>(comment.size() + 1)};
+  data += comment;
+  data += '\0';
+  request.attribute(NFTA_RULE_USERDATA, data);
+  requests_.push_back(std::move(request));
+}
+
+void Batch::remove_rule(std::string_view chain, std::uint64_t handle) {
+  NetlinkRequest request = message(NFT_MSG_DELRULE, 0);
+  request.attribute_text(NFTA_RULE_TABLE, table_).attribute_text(NFTA_RULE_CHAIN, chain);
+  request.attribute(NFTA_RULE_HANDLE, handle_bytes(handle));
   requests_.push_back(std::move(request));
 }
 

@@ -30,6 +30,8 @@ class Rule {
   Rule& ip6();
   // The interface's name is in the set, or not in it.
   Rule& name_in(Name which, std::string_view set, bool inverted = false);
+  // The interface has this name.
+  Rule& name_is(Name which, std::string_view name);
   // Both names together are in the set.
   Rule& names_in(std::string_view set);
   // Source and target address together are in the set; after ip4() or ip6(), whose they are.
@@ -110,6 +112,8 @@ struct Chain {
 class Batch {
  public:
   explicit Batch(std::string table) : table_(std::move(table)) {}
+  // A table of others: `family` is NFPROTO_*.
+  Batch(std::string table, std::uint8_t family) : table_(std::move(table)), family_(family) {}
 
   // One that is there is left as it is.
   void add_table();
@@ -117,6 +121,9 @@ class Batch {
   void add_chain(const Chain& chain);
   void add_set(const Set& set);
   void add_rule(const Rule& rule);
+  // Behind the rule with this handle; 0: in front of all.
+  void insert_rule(const Rule& rule, std::uint64_t after, std::string_view comment);
+  void remove_rule(std::string_view chain, std::uint64_t handle);
   // Elements that are there already with the same data are left as they are.
   void add_elements(std::string_view set, const std::vector<Element>& elements);
   // Each has to be there.
@@ -129,8 +136,10 @@ class Batch {
 
  private:
   NetlinkRequest message(std::uint32_t type, std::uint16_t flags) const;
+  NetlinkRequest rule_message(const Rule& rule, std::uint16_t flags) const;
 
   std::string table_;
+  std::uint8_t family_ = 1;  // NFPROTO_INET
   std::uint32_t set_ids_ = 0;
   std::vector<NetlinkRequest> requests_;
 };

@@ -128,12 +128,18 @@ std::optional<std::string_view> find_netlink_attribute(std::string_view attribut
   return found;
 }
 
-std::vector<std::string_view> netlink_texts(std::string_view attributes, std::uint16_t type) {
-  std::vector<std::string_view> texts;
+std::vector<std::string_view> netlink_attributes(std::string_view attributes, std::uint16_t type) {
+  std::vector<std::string_view> found;
   walk_attributes(attributes, [&](std::uint16_t have, std::string_view bytes) {
-    if (have == type) texts.push_back(without_nul(bytes));
+    if (have == type) found.push_back(bytes);
     return true;
   });
+  return found;
+}
+
+std::vector<std::string_view> netlink_texts(std::string_view attributes, std::uint16_t type) {
+  std::vector<std::string_view> texts = netlink_attributes(attributes, type);
+  for (std::string_view& text : texts) text = without_nul(text);
   return texts;
 }
 

@@ -77,6 +77,8 @@ struct NetlinkMessage {
 // The first attribute of `type` in a run of attributes: for nested ones.
 std::optional<std::string_view> find_netlink_attribute(std::string_view attributes,
                                                        std::uint16_t type);
+// The bytes of all attributes of `type` in a run of attributes.
+std::vector<std::string_view> netlink_attributes(std::string_view attributes, std::uint16_t type);
 // The text of all attributes of `type` in a run of attributes.
 std::vector<std::string_view> netlink_texts(std::string_view attributes, std::uint16_t type);
 

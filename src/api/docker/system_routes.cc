@@ -184,7 +184,7 @@ Result<std::string> info_json(const Services& services) {
   write_commits(json, services);
   write_security(json, options, host);
   write_text_list(json, "CDISpecDirs", options.cdi_folders);
-  json.key("Warnings").begin_array().end_array();
+  write_text_list(json, "Warnings", services.engine.networks().warnings());
   json.end_object();
   return json.text() + "\n";
 }

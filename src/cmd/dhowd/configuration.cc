@@ -226,6 +226,7 @@ void add_engine_readers(std::map<std::string_view, Reader>& readers) {
   readers["ipv6"] = flag(&Engine::ipv6);
   readers["fixed-cidr-v6"] = text(&Engine::bridge_subnet6);
   readers["firewall-table"] = text(&Engine::firewall_table);
+  readers["open-host-firewall"] = flag(&Engine::opens_host_firewall);
   readers["default-address-pools"] = [](const Setting& in, Configuration& out) {
     return read_address_pools(in, out.engine.address_pools);
   };

@@ -103,6 +103,7 @@ bip = "10.1.0.1/24"
 ipv6 = true
 fixed-cidr-v6 = "fd00:17::/64"
 firewall-table = "mine"
+open-host-firewall = true
 cni-plugin-dirs = ["/p", "/q"]
 cni-conf-dir = "/n"
 default-address-pools = [{ base = "10.2.0.0/16", size = 25 }]
@@ -113,6 +114,7 @@ default-address-pools = [{ base = "10.2.0.0/16", size = 25 }]
   EXPECT_EQ(engine.bridge, "dhow1");
   EXPECT_EQ(engine.bridge_address, "10.1.0.1/24");
   EXPECT_EQ(engine.firewall_table, "mine");
+  EXPECT_TRUE(engine.opens_host_firewall);
   EXPECT_TRUE(engine.ipv6);
   EXPECT_EQ(engine.bridge_subnet6, "fd00:17::/64");
   EXPECT_THAT(engine.cni_plugins, ::testing::ElementsAre("/p", "/q"));
