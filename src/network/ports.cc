@@ -57,9 +57,11 @@ Result<Fd> bind_port(PublishedPort& port) {
   struct sockaddr_storage address{};
   socklen_t size = write_address(port.host, port.host_port, address);
   auto* pointer = reinterpret_cast<struct sockaddr*>(&address);
-  // Only a socket that listens keeps others from the port.
+  // Only a socket that listens keeps others from the port. SCTP takes a queue of 0 for the end of
+  // it.
+  const int queue = port.protocol == "sctp" ? 1 : 0;
   if (::bind(socket.get(), pointer, size) != 0 ||
-      (!is_udp && !port.host.is_v6 && ::listen(socket.get(), 0) != 0)) {
+      (!is_udp && !port.host.is_v6 && ::listen(socket.get(), queue) != 0)) {
     return fail_errno(errno, cat("failed to bind host port ", port.host.with_port(port.host_port),
                                  "/", port.protocol));
   }
