@@ -9,16 +9,21 @@
 namespace dhow::network {
 namespace {
 
-// Both parts of "ADDRESS/BITS".
-template <typename Parse>
-auto parse_with_bits(std::string_view text, Parse parse, int most)
-    -> std::optional<std::pair<typename decltype(parse(text))::value_type, int>> {
+template <typename Host>
+std::optional<BasicAddress<Host>> with_bits(std::string_view text,
+                                            std::optional<Host> (*parse)(std::string_view)) {
   std::size_t slash = text.find('/');
   if (slash == std::string_view::npos) return std::nullopt;
-  auto address = parse(text.substr(0, slash));
+  std::optional<Host> address = parse(text.substr(0, slash));
   auto bits = parse_number<int>(text.substr(slash + 1));
-  if (!address || !bits || *bits < 0 || *bits > most) return std::nullopt;
-  return std::pair(*address, *bits);
+  if (!address || !bits || *bits < 0 || *bits > Host::kBits) return std::nullopt;
+  return BasicAddress<Host>{*address, *bits};
+}
+
+template <typename Host>
+std::optional<BasicSubnet<Host>> subnet_of(const std::optional<BasicAddress<Host>>& address) {
+  if (!address) return std::nullopt;
+  return address->subnet();
 }
 
 std::uint64_t ones(int count) {
@@ -52,26 +57,6 @@ std::optional<Ip4> parse_ip4(std::string_view text) {
   return out;
 }
 
-std::string Subnet4::text() const { return cat(base.text(), "/", bits); }
-
-Subnet4 Address4::subnet() const {
-  Subnet4 out{address, bits};
-  out.base.value &= out.mask();
-  return out;
-}
-
-std::optional<Address4> parse_address4(std::string_view text) {
-  auto parts = parse_with_bits(text, parse_ip4, 32);
-  if (!parts) return std::nullopt;
-  return Address4{parts->first, parts->second};
-}
-
-std::optional<Subnet4> parse_subnet4(std::string_view text) {
-  auto address = parse_address4(text);
-  if (!address) return std::nullopt;
-  return address->subnet();
-}
-
 std::string Ip6::bytes() const {
   std::string out;
   for (std::uint64_t half : {high, low}) {
@@ -103,27 +88,15 @@ std::optional<Ip6> parse_ip6(std::string_view text) {
   return out;
 }
 
-std::string Subnet6::text() const { return cat(base.text(), "/", bits); }
+Ip6 Ip6::mask(int bits) { return {ones(bits), ones(bits - 64)}; }
 
-Ip6 Subnet6::mask() const { return {ones(bits), ones(bits - 64)}; }
-
-Subnet6 Address6::subnet() const {
-  Subnet6 out{address, bits};
-  out.base.high &= out.mask().high;
-  out.base.low &= out.mask().low;
-  return out;
+std::optional<Address4> parse_address4(std::string_view text) { return with_bits(text, parse_ip4); }
+std::optional<Address6> parse_address6(std::string_view text) { return with_bits(text, parse_ip6); }
+std::optional<Subnet4> parse_subnet4(std::string_view text) {
+  return subnet_of(parse_address4(text));
 }
-
-std::optional<Address6> parse_address6(std::string_view text) {
-  auto parts = parse_with_bits(text, parse_ip6, 128);
-  if (!parts) return std::nullopt;
-  return Address6{parts->first, parts->second};
-}
-
 std::optional<Subnet6> parse_subnet6(std::string_view text) {
-  auto address = parse_address6(text);
-  if (!address) return std::nullopt;
-  return address->subnet();
+  return subnet_of(parse_address6(text));
 }
 
 std::string Ip::with_port(std::uint16_t port) const {

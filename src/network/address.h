@@ -21,34 +21,17 @@ struct Ip4 {
   bool is_any() const { return value == 0; }
   // The one behind it; behind the last comes the first.
   Ip4 next() const { return {value + 1}; }
+
+  static constexpr int kBits = 32;
+  // That of a network with so many bits.
+  static Ip4 mask(int bits) { return {bits == 0 ? 0 : ~std::uint32_t{0} << (kBits - bits)}; }
+  Ip4 operator&(Ip4 other) const { return {value & other.value}; }
+  Ip4 operator|(Ip4 other) const { return {value | other.value}; }
+  Ip4 operator~() const { return {~value}; }
 };
 
 // "10.0.0.1": four decimal numbers without zeros in front; nullopt for everything else.
 std::optional<Ip4> parse_ip4(std::string_view text);
-
-// A subnet: an address and how many of its bits are the network's.
-struct Subnet4 {
-  Ip4 base;  // with no bits set behind those of the network
-  int bits = 0;
-
-  bool operator==(const Subnet4&) const = default;
-  std::uint32_t mask() const { return bits == 0 ? 0 : ~std::uint32_t{0} << (32 - bits); }
-  Ip4 last() const { return {base.value | ~mask()}; }
-  bool contains(Ip4 address) const { return (address.value & mask()) == base.value; }
-  bool contains(const Subnet4& other) const { return bits <= other.bits && contains(other.base); }
-  bool overlaps(const Subnet4& other) const { return contains(other) || other.contains(*this); }
-  std::string text() const;
-};
-
-// An address with the length of its network's part: "10.0.0.1/24".
-struct Address4 {
-  Ip4 address;
-  int bits = 32;
-  Subnet4 subnet() const;
-};
-std::optional<Address4> parse_address4(std::string_view text);
-// As parse_address4; bits set behind the network's part are cleared.
-std::optional<Subnet4> parse_subnet4(std::string_view text);
 
 // An IPv6 address, in the machine's byte order, so that addresses can be counted.
 struct Ip6 {
@@ -66,39 +49,53 @@ struct Ip6 {
   bool is_link_local() const { return high >> 54 == 0x3fa; }
   // The one behind it; behind the last comes the first.
   Ip6 next() const { return {high + (low + 1 == 0 ? 1 : 0), low + 1}; }
+
+  static constexpr int kBits = 128;
+  static Ip6 mask(int bits);
+  Ip6 operator&(const Ip6& other) const { return {high & other.high, low & other.low}; }
+  Ip6 operator|(const Ip6& other) const { return {high | other.high, low | other.low}; }
+  Ip6 operator~() const { return {~high, ~low}; }
 };
 
 // "fd00::1". None for everything else: not with a zone, and not an IPv4 address in the form of one.
 std::optional<Ip6> parse_ip6(std::string_view text);
 
+// A subnet: an address and how many of its bits are the network's.
+template <typename Host>
+struct BasicSubnet {
+  Host base;  // with no bits set behind those of the network
+  int bits = 0;
+
+  bool operator==(const BasicSubnet&) const = default;
+  Host last() const { return base | ~Host::mask(bits); }
+  bool contains(const Host& address) const { return (address & Host::mask(bits)) == base; }
+  bool contains(const BasicSubnet& other) const {
+    return bits <= other.bits && contains(other.base);
+  }
+  bool overlaps(const BasicSubnet& other) const { return contains(other) || other.contains(*this); }
+  std::string text() const { return base.text() + "/" + std::to_string(bits); }
+};
+using Subnet4 = BasicSubnet<Ip4>;
+using Subnet6 = BasicSubnet<Ip6>;
+
+// An address with the length of its network's part: "10.0.0.1/24".
+template <typename Host>
+struct BasicAddress {
+  Host address;
+  int bits = Host::kBits;
+  BasicSubnet<Host> subnet() const { return {address & Host::mask(bits), bits}; }
+};
+using Address4 = BasicAddress<Ip4>;
+using Address6 = BasicAddress<Ip6>;
+std::optional<Address4> parse_address4(std::string_view text);
+std::optional<Address6> parse_address6(std::string_view text);
+// As the two above; bits set behind the network's part are cleared.
+std::optional<Subnet4> parse_subnet4(std::string_view text);
+std::optional<Subnet6> parse_subnet6(std::string_view text);
+
 // A longer prefix has no room for a gateway and a container.
 constexpr int kSmallestSubnet4 = 30;
 constexpr int kSmallestSubnet6 = 126;
-
-// As Subnet4.
-struct Subnet6 {
-  Ip6 base;
-  int bits = 0;
-
-  bool operator==(const Subnet6&) const = default;
-  Ip6 mask() const;
-  Ip6 last() const { return {base.high | ~mask().high, base.low | ~mask().low}; }
-  bool contains(Ip6 address) const {
-    return (address.high & mask().high) == base.high && (address.low & mask().low) == base.low;
-  }
-  bool contains(const Subnet6& other) const { return bits <= other.bits && contains(other.base); }
-  bool overlaps(const Subnet6& other) const { return contains(other) || other.contains(*this); }
-  std::string text() const;
-};
-
-struct Address6 {
-  Ip6 address;
-  int bits = 128;
-  Subnet6 subnet() const;
-};
-std::optional<Address6> parse_address6(std::string_view text);
-// As parse_address6; bits set behind the network's part are cleared.
-std::optional<Subnet6> parse_subnet6(std::string_view text);
 
 // An address of either family.
 struct Ip {

@@ -328,19 +328,22 @@ Result<std::vector<Address>> Links::route_targets(int family) {
   return result;
 }
 
-Result<std::vector<Subnet4>> Links::routes() {
-  TRY_ASSIGN(std::vector<Address> targets, route_targets(AF_INET));
-  std::vector<Subnet4> result;
-  for (const Address& target : targets) result.push_back({target.address.v4, target.bits});
+template <typename Net>
+Result<std::vector<Net>> Links::routes() {
+  constexpr bool kIsSix = std::is_same_v<Net, Subnet6>;
+  TRY_ASSIGN(std::vector<Address> targets, route_targets(kIsSix ? AF_INET6 : AF_INET));
+  std::vector<Net> result;
+  for (const Address& target : targets) {
+    if constexpr (kIsSix) {
+      result.push_back({target.address.v6, target.bits});
+    } else {
+      result.push_back({target.address.v4, target.bits});
+    }
+  }
   return result;
 }
-
-Result<std::vector<Subnet6>> Links::routes6() {
-  TRY_ASSIGN(std::vector<Address> targets, route_targets(AF_INET6));
-  std::vector<Subnet6> result;
-  for (const Address& target : targets) result.push_back({target.address.v6, target.bits});
-  return result;
-}
+template Result<std::vector<Subnet4>> Links::routes();
+template Result<std::vector<Subnet6>> Links::routes();
 
 Result<std::vector<Address>> Links::addresses(int index) {
   NetlinkRequest request(RTM_GETADDR, 0);

@@ -91,8 +91,8 @@ class Links {
   // None is success.
   Status remove(std::string_view name);
   // Where the routes of the main table lead, but for the default one.
-  Result<std::vector<Subnet4>> routes();
-  Result<std::vector<Subnet6>> routes6();
+  template <typename Net>
+  Result<std::vector<Net>> routes();
   // The addresses of an interface.
   Result<std::vector<Address>> addresses(int index);
 

@@ -118,17 +118,12 @@ Status LocalNetworks::enable_forwarding(bool is_v6) {
 // The host may have got a route to the subnet since it was chosen.
 Status LocalNetworks::rechoose(Links& links, NetworkRecord& record) {
   if (!record.v4 || !record.v4->chosen || !endpoints_of_network(record.id).empty()) return {};
-  TRY_ASSIGN(std::vector<Subnet4> routes, links.routes());
+  TRY_ASSIGN(std::vector<Subnet4> routes, links.routes<Subnet4>());
   bool is_taken = std::ranges::any_of(
       routes, [&](const Subnet4& route) { return route.overlaps(record.v4->subnet); });
   if (!is_taken) return {};
-  std::vector<Subnet4> others;
-  for (const NetworkRecord& other : list()) {
-    if (other.id != record.id && other.v4) others.push_back(other.v4->subnet);
-  }
-  std::vector<SubnetPool> pools = options_.pools.empty() ? default_pools() : options_.pools;
-  if (record.is_default()) pools = pools_of_default();
-  TRY_ASSIGN(record.v4->subnet, choose_subnet(pools, others));
+  TRY_ASSIGN(record.v4->subnet,
+             choose_subnet<Subnet4>(record.is_default() ? pools_of_default() : pools(), record.id));
   record.v4->gateway = record.v4->subnet.base.next();
   TRY(database_.write([&](metadata::Transaction& transaction) {
     return Rows(transaction, options_.name_space).update(record);

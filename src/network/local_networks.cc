@@ -121,11 +121,7 @@ Result<std::optional<Addressing<Subnet6>>> LocalNetworks::default_six() const {
     six->subnet = *subnet;
   } else {
     six->chosen = true;
-    std::vector<Subnet6> others;
-    for (const auto& [id, network] : networks_) {
-      if (network.record.v6) others.push_back(network.record.v6->subnet);
-    }
-    TRY_ASSIGN(six->subnet, choose_subnet6(others));
+    TRY_ASSIGN(six->subnet, choose_subnet<Subnet6>(pools6()));
   }
   six->gateway = six->subnet.base.next();
   return six;
@@ -177,11 +173,7 @@ Status LocalNetworks::make_default() {
     four.gateway = address->address;
   } else {
     four.chosen = true;
-    std::vector<Subnet4> others;
-    for (const auto& [id, network] : networks_) {
-      if (network.record.v4) others.push_back(network.record.v4->subnet);
-    }
-    TRY_ASSIGN(four.subnet, choose_subnet(pools_of_default(), others));
+    TRY_ASSIGN(four.subnet, choose_subnet<Subnet4>(pools_of_default()));
     four.gateway = four.subnet.base.next();
   }
   TRY_ASSIGN(record.v6, default_six());

@@ -182,9 +182,15 @@ class LocalNetworks {
 
   // new_network.cc
   Result<NetworkRecord> record_of(const NewNetwork& wanted) const;
-  Result<Subnet4> choose_subnet(const std::vector<SubnetPool>& pools,
-                                const std::vector<Subnet4>& others) const;
-  Result<Subnet6> choose_subnet6(const std::vector<Subnet6>& others) const;
+  // Of all networks, but for the one with this id.
+  template <typename Net>
+  std::vector<Net> other_subnets(std::string_view but = {}) const;
+  // One that neither another network has nor a route of the host leads to.
+  template <typename Net>
+  Result<Net> choose_subnet(const std::vector<BasicSubnetPool<Net>>& pools,
+                            std::string_view but = {}) const;
+  std::vector<SubnetPool> pools() const;
+  std::vector<SubnetPool6> pools6() const;
   Status name_interface(NetworkRecord& record) const;
   Status give_addresses(const NewNetwork& wanted, NetworkRecord& record) const;
 

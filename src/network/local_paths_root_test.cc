@@ -161,5 +161,34 @@ INSTANTIATE_TEST_SUITE_P(Ways, PathsTest,
                            return cat(way.param.protocol, way.param.is_six ? "6" : "4");
                          });
 
+// Connections of UDP that the kernel remembers follow all of the ports, found by one look.
+using RememberedPortsTest = WorldTest;
+TEST_F(RememberedPortsTest, ClientsOfSeveralPortsFollowThem) {
+  make_dual("mine");
+  const std::vector<PortWish> wishes = {{"udp", 5000, {}, 8000, 8000},
+                                        {"udp", 5001, {}, 8001, 8001}};
+  const char* hosts[] = {kHost, kHost6};
+  Fd clients[] = {socket_of_client(kClient, 7000), socket_of_client(kClient6, 7000)};
+  auto expect_calls = [&](const Attachment& one) {
+    for (std::size_t family : {0U, 1U}) {
+      for (int i : {0, 1}) {
+        Fd server = socket_in(one, family == 0 ? address(one) : address6(one),
+                              static_cast<std::uint16_t>(5000 + i));
+        auto port = static_cast<std::uint16_t>(8000 + i);
+        ASSERT_TRUE(send_to(clients[family], "hello", hosts[family], port));
+        SocketAddress from;
+        EXPECT_EQ(receive(server, from), "hello") << hosts[family] << " " << port;
+      }
+    }
+  };
+  Attachment first = attach("first", "mine", wishes);
+  expect_calls(first);
+  networks_->detach("first");
+  Attachment between = attach("between", "mine");
+  Attachment second = attach("second", "mine", wishes);
+  EXPECT_NE(address(second), address(first));
+  expect_calls(second);
+}
+
 }  // namespace
 }  // namespace dhow::network

@@ -247,18 +247,6 @@ std::vector<SubnetPool> pools_of_default() {
   return pools;
 }
 
-Result<Subnet4> LocalNetworks::choose_subnet(const std::vector<SubnetPool>& pools,
-                                             const std::vector<Subnet4>& others) const {
-  TRY_ASSIGN(Links links, Links::open());
-  TRY_ASSIGN(std::vector<Subnet4> used, links.routes());
-  used.insert(used.end(), others.begin(), others.end());
-  auto subnet = free_subnet(pools, used);
-  if (!subnet) {
-    return fail(Code::kInvalidArgument, "all predefined address pools have been fully subnetted");
-  }
-  return *subnet;
-}
-
 std::vector<SubnetPool6> default_pools6(std::string_view host_id) {
   // The last 40 bits of the first eight bytes.
   constexpr std::size_t kFrom = 6;
@@ -270,50 +258,59 @@ std::vector<SubnetPool6> default_pools6(std::string_view host_id) {
   return {{Subnet6{{kLocal | number << 16, 0}, 48}, kBits}};
 }
 
-Result<Subnet6> LocalNetworks::choose_subnet6(const std::vector<Subnet6>& others) const {
-  TRY_ASSIGN(Links links, Links::open());
-  TRY_ASSIGN(std::vector<Subnet6> used, links.routes6());
-  used.insert(used.end(), others.begin(), others.end());
-  auto subnet = free_subnet(
-      options_.pools6.empty() ? default_pools6(options_.host_id) : options_.pools6, used);
-  if (!subnet) {
-    return fail(Code::kInvalidArgument, "all predefined address pools have been fully subnetted");
+template <typename Net>
+std::vector<Net> LocalNetworks::other_subnets(std::string_view but) const {
+  std::vector<Net> subnets;
+  for (const NetworkRecord& record : list()) {
+    const auto& addressing = record.addressing<Net>();
+    if (addressing && record.id != but) subnets.push_back(addressing->subnet);
   }
-  return *subnet;
+  return subnets;
+}
+
+template <typename Net>
+Result<Net> LocalNetworks::choose_subnet(const std::vector<BasicSubnetPool<Net>>& pools,
+                                         std::string_view but) const {
+  std::vector<Net> used = other_subnets<Net>(but);
+  TRY_ASSIGN(Links links, Links::open());
+  TRY_ASSIGN(std::vector<Net> routes, links.routes<Net>());
+  used.insert(used.end(), routes.begin(), routes.end());
+  if (auto subnet = free_subnet(pools, used)) return *subnet;
+  return fail(Code::kInvalidArgument, "all predefined address pools have been fully subnetted");
+}
+template Result<Subnet4> LocalNetworks::choose_subnet(const std::vector<SubnetPool>&,
+                                                      std::string_view) const;
+template Result<Subnet6> LocalNetworks::choose_subnet(const std::vector<SubnetPool6>&,
+                                                      std::string_view) const;
+
+std::vector<SubnetPool> LocalNetworks::pools() const {
+  return options_.pools.empty() ? default_pools() : options_.pools;
+}
+
+std::vector<SubnetPool6> LocalNetworks::pools6() const {
+  return options_.pools6.empty() ? default_pools6(options_.host_id) : options_.pools6;
 }
 
 // Of the families that it is to have; a subnet of another one is left out, as docker does.
 Status LocalNetworks::give_addresses(const NewNetwork& wanted, NetworkRecord& record) const {
-  std::vector<Subnet4> others;
-  std::vector<Subnet6> others6;
-  for (const NetworkRecord& other : list()) {
-    if (other.v4) others.push_back(other.v4->subnet);
-    if (other.v6) others6.push_back(other.v6->subnet);
-  }
   std::optional<NewSubnet> four;
   std::optional<NewSubnet> six;
   TRY(sort_subnets(wanted, four, six));
-  if (wanted.ipv4.value_or(true)) {
-    auto& addressing = record.v4.emplace();
-    if (four) {
-      TRY(read_subnet<Four>(*four, addressing));
-      TRY(check_overlaps(addressing.subnet, others));
-    } else {
-      addressing.chosen = true;
-      TRY_ASSIGN(addressing.subnet,
-                 choose_subnet(options_.pools.empty() ? default_pools() : options_.pools, others));
-      addressing.gateway = first_gateway(addressing);
+  auto give = [&]<typename Family>(Family, const std::optional<NewSubnet>& subnet,
+                                   const auto& pools) -> Status {
+    using Net = typename Family::Net;
+    auto& addressing = record.addressing<Net>().emplace();
+    if (subnet) {
+      TRY(read_subnet<Family>(*subnet, addressing));
+      return check_overlaps(addressing.subnet, other_subnets<Net>());
     }
-  }
-  if (!wanted.ipv6.value_or(false)) return {};
-  auto& addressing = record.v6.emplace();
-  if (six) {
-    TRY(read_subnet<Six>(*six, addressing));
-    return check_overlaps(addressing.subnet, others6);
-  }
-  addressing.chosen = true;
-  TRY_ASSIGN(addressing.subnet, choose_subnet6(others6));
-  addressing.gateway = first_gateway(addressing);
+    addressing.chosen = true;
+    TRY_ASSIGN(addressing.subnet, choose_subnet<Net>(pools));
+    addressing.gateway = first_gateway(addressing);
+    return {};
+  };
+  if (wanted.ipv4.value_or(true)) TRY(give(Four(), four, pools()));
+  if (wanted.ipv6.value_or(false)) TRY(give(Six(), six, pools6()));
   return {};
 }
 

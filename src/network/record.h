@@ -64,6 +64,18 @@ struct NetworkRecord {
   // None: EnableIPv4 or EnableIPv6 is false.
   std::optional<Addressing<Subnet4>> v4;
   std::optional<Addressing<Subnet6>> v6;
+  template <typename Net>
+  std::optional<Addressing<Net>>& addressing() {
+    if constexpr (std::is_same_v<Net, Subnet4>) {
+      return v4;
+    } else {
+      return v6;
+    }
+  }
+  template <typename Net>
+  const std::optional<Addressing<Net>>& addressing() const {
+    return const_cast<NetworkRecord*>(this)->addressing<Net>();
+  }
   bool internal = false;
   bool attachable = false;
   TextMap options;
