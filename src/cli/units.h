@@ -26,7 +26,7 @@ std::string rfc3339_text(std::int64_t unix_seconds, std::int64_t nanoseconds, bo
 std::optional<std::int64_t> parse_rfc3339(std::string_view text,
                                           std::int64_t* nanoseconds = nullptr);
 // What `--since` and `--until` mean for the engine: unix seconds as they are, times as RFC 3339 or
-// a part of it in local time, durations ("10m") before now. Text that is none of these stays.
+// a part of it in local time, durations ("10m") before now. Anything else is kInvalidArgument.
 Result<std::string> api_time(std::string_view text);
 // Now, in unix seconds.
 std::int64_t unix_now();
