@@ -120,6 +120,7 @@ void TaskService::kill(const task::KillRequest& request, SharedReply reply) {
   if (process.pid == 0) {
     return reply->fail(Error(Code::kFailedPrecondition, "process not created"));
   }
+  if (is_init && signal == SIGKILL) container.is_killed = true;
   // Frozen processes have to be thawed, and those without pid namespace found, by the runtime.
   bool by_runtime =
       all || (is_init && signal == SIGKILL && (container.paused || container.shares_pids));
@@ -129,7 +130,11 @@ void TaskService::kill(const task::KillRequest& request, SharedReply reply) {
         [id = container.id, signal, all](OciRuntime& runtime) {
           return runtime.kill(id, signal, all);
         },
-        [reply](Status killed) { reply->send(killed); });
+        [this, id = container.id, reply](Status killed) {
+          Container* one = find(id);
+          if (!killed && one != nullptr) one->is_killed = false;
+          reply->send(killed);
+        });
   }
   // Our own child, which nobody else reaps: the number is still its own.
   if (::kill(process.pid, signal) == 0) return reply->send(rpc::Empty{});
@@ -151,6 +156,10 @@ void TaskService::change_pause(const std::string& id, bool pause, SharedReply re
   if ((*found)->changes_pause) {
     return reply->fail(
         Error(Code::kFailedPrecondition, cat("container ", id, " is being paused or resumed")));
+  }
+  // Frozen before it comes to dying, it would not end.
+  if (pause && (*found)->is_killed) {
+    return reply->fail(Error(Code::kFailedPrecondition, cat("container ", id, " is not running")));
   }
   (*found)->changes_pause = true;
   run(

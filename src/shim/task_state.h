@@ -58,6 +58,7 @@ struct Container {
   std::vector<std::shared_ptr<rpc::Reply>> waiting_state;
   std::map<std::string, std::unique_ptr<Process>> execs;
   bool paused = false;
+  bool is_killed = false;  // `init` got SIGKILL, of which it will die
   // A pause or a resume is under way: signals that come meanwhile wait for its end, since a process
   // that is killed and then frozen does not end. So do those for a process that is being made.
   bool changes_pause = false;
