@@ -107,11 +107,12 @@ class SpecBuilder {
   }
 
  private:
-  // What docker sets in each network of a container's own: ports below 1024 and ping for everybody
-  // inside.
+  // What docker sets in each network of a container's own, also in one that the engine has made:
+  // ports below 1024 and ping for everybody inside.
   Status add_sysctls() {
     spec_.linux.sysctl = host_.sysctls;
-    if (network_mode(host_) == "host" || input_.joined.contains("network")) return {};
+    std::string mode = network_mode(host_);
+    if (mode == "host" || mode.starts_with("container:")) return {};
     spec_.linux.sysctl.emplace("net.ipv4.ip_unprivileged_port_start", "0");
     // In a user namespace not all of these groups are there.
     TRY_ASSIGN(bool is_users_own, in_user_namespace());
