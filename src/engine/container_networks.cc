@@ -70,6 +70,12 @@ void show_plugged(const network::CniEndpoint& endpoint, NetworkStatus& status) {
   }
 }
 
+bool has_local_ports(const std::vector<Endpoint>& endpoints) {
+  return std::ranges::any_of(endpoints, [](const Endpoint& endpoint) {
+    return std::ranges::any_of(endpoint.ports, &network::PublishedPort::is_local);
+  });
+}
+
 }  // namespace
 
 std::vector<NetworkRecord> ContainersImpl::wanted_networks(const ContainerRecord& record) const {
@@ -135,6 +141,24 @@ Result<Fd> ContainersImpl::attach_networks(const ContainerRecord& record, FdRef 
   tell_neighbours(networks_of(record.id));
   tell_linked(record.id);
   return std::move(attachment.space);
+}
+
+// Has the shim lead the ports at [::1] to the container. Nothing is asked of it when there are
+// none, and there were none before (`had`).
+Status ContainersImpl::serve_local_ports(const std::string& id, bool had) const {
+  if (stores_.networks == nullptr) return {};
+  std::vector<Endpoint> endpoints = stores_.networks->endpoints_of_container(id);
+  if (!had && !has_local_ports(endpoints)) return {};
+  std::string text;
+  for (const Endpoint& endpoint : endpoints) {
+    for (const network::PublishedPort& port : endpoint.ports) {
+      if (!port.is_local()) continue;
+      std::string address = endpoint.addresses().front().text();
+      text += cat(port.host_port, " ", address, " ", port.container_port, "\n");
+    }
+  }
+  TRY_CONTEXT(tasks_->serve_ports(key(id), text), "failed to set up container networking");
+  return {};
 }
 
 void ContainersImpl::detach_networks(const std::string& id) const {
@@ -249,7 +273,8 @@ Status ContainersImpl::settle_networks() const {
     RecordPtr record = (*container)->record();
     auto told = settle_resolver(*record);
     auto finished = finish_connecting(*record);
-    for (const Status& status : {told, finished}) {
+    auto served = serve_local_ports(id, false);
+    for (const Status& status : {told, finished, served}) {
       if (!status) log::warning(cat("container ", id, ": ", status.error().message()));
     }
     // Without the resolver its files stay what they are.
@@ -290,7 +315,9 @@ Status ContainersImpl::finish_connecting(const ContainerRecord& record) const {
     if (is_wanted) continue;
     std::vector<std::string> lines = own_lines(record, endpoint);
     TRY_ASSIGN(Fd space, network_space(record));
+    bool had = has_local_ports(stores_.networks->endpoints_of_container(record.id));
     TRY(stores_.networks->disconnect(record.id, endpoint.network, space));
+    TRY(serve_local_ports(record.id, had));
     change_hosts(record, lines);
   }
   for (const auto& [network, config] : wishes) {
@@ -301,6 +328,7 @@ Status ContainersImpl::finish_connecting(const ContainerRecord& record) const {
     TRY_ASSIGN(Fd space, network_space(record));
     TRY_ASSIGN(std::vector<PortWish> ports, port_wishes(record.config));
     TRY(stores_.networks->connect(record.id, record.name, join, ports, space));
+    TRY(serve_local_ports(record.id, false));
   }
   return {};
 }
@@ -342,7 +370,9 @@ Status ContainersImpl::connect(std::string_view ref, std::string_view network,
     TRY_ASSIGN(Fd space, network_space(record));
     TRY_ASSIGN(std::vector<PortWish> ports, port_wishes(record.config));
     TRY(stores_.networks->connect(record.id, record.name, join, ports, space));
-    return {};
+    auto served = serve_local_ports(record.id, false);
+    if (!served) std::ignore = stores_.networks->disconnect(record.id, wanted.id, space);
+    return served;
   }();
   if (!joined) {
     record.config.networking.endpoints.erase(wanted.name);
@@ -399,7 +429,9 @@ Status ContainersImpl::disconnect(std::string_view ref, std::string_view network
     if (endpoint.network == unwanted.id) lines = own_lines(record, endpoint);
   }
   TRY_ASSIGN(Fd space, network_space(record));
+  bool had = has_local_ports(stores_.networks->endpoints_of_container(record.id));
   TRY(stores_.networks->disconnect(record.id, unwanted.id, space));
+  TRY(serve_local_ports(record.id, had));
   if (auto told = settle_resolver(record); !told) {
     log::warning(cat("container ", record.id, ": resolver: ", told.error().message()));
   }

@@ -198,11 +198,12 @@ Status ContainersImpl::create_task(Container& container, const ContainerRecord& 
   // What the engine could not do is no fault of the runtime.
   TRY(std::move(filled));
   if (!created) return fail(start_failure(created.error()));
-  if (remap_of(record.config.host) == nullptr) return {};
   auto attached = [&]() -> Status {
-    TRY_ASSIGN(space, open_at(kCwd, cat("/proc/", *created, "/ns/net"), O_RDONLY));
-    TRY(attach_networks(record, space));
-    return {};
+    if (remap_of(record.config.host) != nullptr) {
+      TRY_ASSIGN(space, open_at(kCwd, cat("/proc/", *created, "/ns/net"), O_RDONLY));
+      TRY(attach_networks(record, space));
+    }
+    return serve_local_ports(container.id, false);
   }();
   if (!attached) abandon_task(container);
   return attached;

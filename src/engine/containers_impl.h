@@ -304,6 +304,7 @@ class ContainersImpl {
   std::string resolver_settings(const ContainerRecord& record) const;
   // Tells the shim of one that runs, and has or needs a resolver.
   Status settle_resolver(const ContainerRecord& record) const;
+  Status serve_local_ports(const std::string& id, bool had) const;
   std::string names_folder(const std::string& network) const {
     return options_.state + "/networks/" + network;
   }

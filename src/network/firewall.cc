@@ -268,6 +268,7 @@ std::vector<FirewallPort> firewall_ports(const Endpoint& endpoint) {
   // Those are the plugins' business.
   if (endpoint.cni) return ports;
   for (const PublishedPort& port : endpoint.ports) {
+    if (port.is_local()) continue;
     Ip target = port.host.is_v6 ? Ip(endpoint.address6) : Ip(endpoint.address);
     ports.push_back({port.host, protocol_number(port.protocol), port.host_port, target,
                      port.container_port, port.is_direct});

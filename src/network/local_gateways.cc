@@ -67,6 +67,7 @@ std::vector<PublishedPort> LocalNetworks::deal(const std::vector<PublishedPort>&
   for (const PublishedPort& port : ports) {
     auto place = std::ranges::find_if(endpoints, [&](const Endpoint& endpoint) {
       if (!carries_ports(endpoint)) return false;
+      if (port.is_local()) return endpoint.is_gateway || endpoint.is_gateway6;
       return port.host.is_v6 ? endpoint.is_gateway6 : endpoint.is_gateway;
     });
     (place == endpoints.end() ? rest : place->ports).push_back(port);
@@ -165,7 +166,8 @@ Status LocalNetworks::fit_ports(const std::string& container, std::vector<Publis
   // Those first that may be taken by now.
   for (bool direct : {false, true}) {
     for (PublishedPort& port : ports) {
-      if (is_direct[port.host.is_v6 ? 1 : 0] != direct || port.is_direct == direct) continue;
+      bool is_other = port.is_local() || port.is_direct == direct;
+      if (is_other || is_direct[port.host.is_v6 ? 1 : 0] != direct) continue;
       TRY(ports_.set_direct(container, port, direct));
       if (!direct) taken.push_back(port);
     }
@@ -177,7 +179,7 @@ Status LocalNetworks::fit_ports(const std::string& container, std::vector<Publis
 Result<std::vector<PublishedPort>> LocalNetworks::take_ports(
     const std::string& container, const std::vector<PortWish>& wishes,
     const std::vector<Endpoint>& endpoints) {
-  Families families{false, false};
+  Families families{.v4 = false, .v6 = false, .has_shim = true};
   std::optional<Ip> host;
   std::string id;
   std::string name;

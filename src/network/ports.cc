@@ -142,6 +142,8 @@ const PortTable::Held* PortTable::holder(const PublishedPort& port) const {
 
 Status PortTable::hold(const std::string& owner, PublishedPort& port) {
   TRY_ASSIGN(Fd socket, bind_port(port));
+  // To see whether it is taken.
+  if (port.is_local()) socket = Fd();
   held_.emplace(Key{protocol_number(port.protocol), port.host_port},
                 Held{owner, port, std::move(socket)});
   return {};
@@ -234,6 +236,9 @@ Result<std::vector<PublishedPort>> PortTable::take(const std::string& owner,
     std::vector<Ip> hosts;
     std::vector<Ip> direct;
     auto add = [&](const Ip& host) {
+      // The shim calls the container at whichever address that has.
+      bool is_local = families.has_shim && host.is_v6 && host.v6.is_loopback();
+      if (is_local) return hosts.push_back(host);
       bool is_direct = host.is_v6 ? families.is_direct6 : families.is_direct;
       (is_direct ? direct : hosts).push_back(host);
     };
@@ -244,7 +249,10 @@ Result<std::vector<PublishedPort>> PortTable::take(const std::string& owner,
       if (families.v6) add(Ip6());
     }
     auto taken = [&]() -> Result<std::vector<PublishedPort>> {
-      if (wish.host && !(wish.host->is_v6 ? families.v6 : families.v4)) {
+      bool is_local =
+          families.has_shim && wish.host && wish.host->is_v6 && wish.host->v6.is_loopback();
+      bool is_reached = wish.host && (wish.host->is_v6 ? families.v6 : families.v4);
+      if (wish.host && !is_local && !is_reached) {
         return fail(Code::kInvalidArgument,
                     cat("cannot publish port ", wish.container_port, "/", wish.protocol, " at ",
                         wish.host->with_port(wish.first), ": the container has no ",
@@ -265,6 +273,10 @@ Status PortTable::take_over(const std::string& owner, const std::vector<Publishe
   Status result;
   for (const PublishedPort& port : ports) {
     if (port.is_direct) continue;
+    if (port.is_local()) {
+      held_.emplace(Key{protocol_number(port.protocol), port.host_port}, Held{owner, port, Fd()});
+      continue;
+    }
     PublishedPort copy = port;
     auto held = hold(owner, copy);
     if (held) continue;

@@ -33,6 +33,8 @@ struct PublishedPort {
   std::uint16_t host_port = 0;
   // The container is reached at its own address alone (routed): nothing of the host's is taken.
   bool is_direct = false;
+  // Of TCP at [::1], from where the kernel redirects nothing: the container's shim has the socket.
+  bool is_local() const { return host.is_v6 && host.v6.is_loopback(); }
   bool operator==(const PublishedPort&) const = default;
 };
 
@@ -45,6 +47,7 @@ struct Families {
   // At its own address alone.
   bool is_direct = false;
   bool is_direct6 = false;
+  bool has_shim = false;  // that has the sockets of ports at [::1]
 };
 
 // Who has which port of the host. Each is held by a socket that is bound, for as long as this

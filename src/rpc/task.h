@@ -172,6 +172,10 @@ struct CloseIoRequest {
 // has none. Nothing is updated then.
 inline constexpr std::string_view kServeNames = "dhow.serve-names";
 
+// Another one: the ports at [::1] that lead to the container, in the place of those before; a line
+// for each, "PORT ADDRESS PORT".
+inline constexpr std::string_view kServePorts = "dhow.serve-ports";
+
 struct UpdateTaskRequest {
   static constexpr std::string_view kMethod = "Update";
   std::string id = {};

@@ -146,7 +146,8 @@ void TaskService::process_ended(Container& container, Process& process, const Pr
     // Its sockets would keep the namespace of its networks. After the end has been told, which is
     // waited for.
     std::shared_ptr<Resolver> resolver = std::move(container.resolver);
-    loop_.later([resolver = std::move(resolver)] {});
+    std::shared_ptr<LocalPorts> ports = std::move(container.local_ports);
+    loop_.later([resolver = std::move(resolver), ports = std::move(ports)] {});
     if (container.shares_pids && !container.deleting) {
       run(
           container, "kill",

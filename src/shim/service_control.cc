@@ -193,6 +193,12 @@ void TaskService::update(const task::UpdateTaskRequest& request, SharedReply rep
   if (request.annotations.contains(std::string(task::kServeNames))) {
     return serve_names(**found, reply);
   }
+  auto ports = request.annotations.find(std::string(task::kServePorts));
+  if (ports != request.annotations.end()) {
+    std::unique_ptr<LocalPorts>& own = (*found)->local_ports;
+    if (!own) own = std::make_unique<LocalPorts>(loop_);
+    return reply->send(own->set(ports->second));
+  }
   if (!request.resources) {
     return reply->fail(Error(Code::kInvalidArgument, "update: no resources are given"));
   }

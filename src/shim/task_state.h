@@ -14,6 +14,7 @@
 #include "rpc/server.h"
 #include "rpc/task.h"
 #include "runtime/cgroup/cgroup.h"
+#include "shim/local_ports.h"
 #include "shim/loop.h"
 #include "shim/oci_runtime.h"
 #include "shim/process_io.h"
@@ -74,6 +75,8 @@ struct Container {
   Loop::Watch oom_watch;  // before `oom` closes its descriptor
   // While its first process runs; none: it is in no network with names.
   std::unique_ptr<Resolver> resolver;
+  // As long; none: nothing is published at [::1].
+  std::unique_ptr<LocalPorts> local_ports;
 
   Process* find(const std::string& exec_id) {
     if (exec_id.empty()) return &init;

@@ -136,6 +136,14 @@ Status LocalTasks::set_resolver(const Key& key, std::string_view text) {
   return replace_file(bundle, kResolverFile, text, 0600);
 }
 
+Status LocalTasks::serve_ports(const Key& key, std::string_view text) {
+  TRY_ASSIGN(auto shim, find(key));
+  rpc::task::UpdateTaskRequest request;
+  request.id = key.id;
+  request.annotations.emplace(rpc::task::kServePorts, text);
+  return done(shim->call(request, options_.limits.call));
+}
+
 Status LocalTasks::checkpoint(const Key& key, std::string_view folder,
                               const rpc::runc::CheckpointOptions& options) {
   TRY_ASSIGN(auto shim, find(key));

@@ -46,6 +46,7 @@ class LocalTasks : public Tasks {
   Status close_stdin(const Key& key, std::string_view exec_id) override;
   Status update(const Key& key, std::string_view resources) override;
   Status set_resolver(const Key& key, std::string_view text) override;
+  Status serve_ports(const Key& key, std::string_view text) override;
   Status checkpoint(const Key& key, std::string_view folder,
                     const rpc::runc::CheckpointOptions& options) override;
   Result<pid_t> shim_pid(const Key& key) override;

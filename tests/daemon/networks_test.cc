@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Networks, in a network namespace of each test's own: nothing of the host is touched.
 #include <signal.h>
-#include <sys/socket.h>
 
-#include <arpa/inet.h>
 #include <fstream>
-#include <netinet/in.h>
 #include <thread>
 
 #include "base/strings.h"
-#include "daemon/daemon_fixture.h"
-#include "network/links.h"
-#include "network/name_space.h"
+#include "daemon/networks_fixture.h"
 #include "sys/file_io.h"
 
 namespace dhow::daemon_test {
@@ -19,89 +14,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// The document that a web server has.
-std::string answer_at(const std::string& address, std::uint16_t port) {
-  struct sockaddr_in to{};
-  struct sockaddr_in6 to6{};
-  bool is_six = ::inet_pton(AF_INET6, address.c_str(), &to6.sin6_addr) == 1;
-  to.sin_family = AF_INET;
-  to6.sin6_family = AF_INET6;
-  to.sin_port = to6.sin6_port = htons(port);
-  ::inet_pton(AF_INET, address.c_str(), &to.sin_addr);
-  auto* name = is_six ? reinterpret_cast<sockaddr*>(&to6) : reinterpret_cast<sockaddr*>(&to);
-  Fd socket(::socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  struct timeval limit{20, 0};
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  if (::connect(socket.get(), name, is_six ? sizeof to6 : sizeof to) != 0) {
-    return errno_text(errno);
-  }
-  if (!write_all(socket, "GET / HTTP/1.0\r\n\r\n")) return errno_text(errno);
-  auto answer = read_all(socket);
-  if (!answer) return answer.error().message();
-  std::size_t head = answer->find("\r\n\r\n");
-  return head == std::string::npos ? *answer
-                                   : std::string(trim(std::string_view(*answer).substr(head)));
-}
-
-class NetworksTest : public BusyboxTest {
- protected:
-  void SetUp() override {
-    if (::geteuid() == 0) {
-      auto made = network::make_name_space([] { return bring_loopback_up(); });
-      ASSERT_TRUE(made.has_value()) << made.error().message();
-      network_ = std::move(*made);
-    }
-    BusyboxTest::SetUp();
-  }
-
-  // As from a program of the host.
-  std::string answer_of(const std::string& address, std::uint16_t port) {
-    std::string answer;
-    auto done = network::run_in_name_space(network_, [&]() -> Status {
-      answer = answer_at(address, port);
-      return {};
-    });
-    EXPECT_TRUE(done.has_value());
-    return answer;
-  }
-  std::size_t count_links(const std::string& prefix) {
-    std::size_t count = 0;
-    std::ignore = network::run_in_name_space(network_, [&]() -> Status {
-      TRY_ASSIGN(network::Links links, network::Links::open());
-      TRY_ASSIGN(std::vector<std::string> names, links.names());
-      for (const std::string& name : names) count += name.starts_with(prefix) ? 1U : 0U;
-      return {};
-    });
-    return count;
-  }
-  // Those of containers that have gone go a little later: waits until there are `wanted`, at most
-  // ten seconds.
-  std::size_t links_become(const std::string& prefix, std::size_t wanted) {
-    auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    std::size_t count = count_links(prefix);
-    while (count != wanted && std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-      count = count_links(prefix);
-    }
-    return count;
-  }
-  // A container that answers on TCP port 80; it does when this returns.
-  std::string start_server(const std::string& name, std::vector<std::string> flags) {
-    std::vector<std::string> line = {"run", "-d", "--name", name};
-    line.insert(line.end(), flags.begin(), flags.end());
-    line.insert(line.end(), {"busybox", "sh", "-c",
-                             "mkdir /www; echo hello > /www/index.html; exec httpd -f -h /www"});
-    std::string id = docker_output(line);
-    docker_output({"exec", name, "sh", "-c",
-                   "until grep -q ':0050 .* 0A ' /proc/net/tcp /proc/net/tcp6; do :; done"});
-    return id;
-  }
-  std::string inspect(const std::string& name, const std::string& format) {
-    return docker_output({"inspect", name, "-f", format});
-  }
-};
 
 TEST_F(NetworksTest, TheDefaultNetworkConnects) {
   EXPECT_THAT(docker_output({"run", "--rm", "busybox", "ip", "-4", "-o", "addr", "show", "eth0"}),
@@ -212,88 +124,9 @@ TEST_F(NetworksTest, NetworksWithIpv6AreShownAndReached) {
   EXPECT_EQ(answer_of("fd00:7::1", 8080), "connection refused");
 }
 
-TEST_F(NetworksTest, ARoutedNetworkTakesNothingOfTheHosts) {
-  docker_output({"network", "create", "-o", "com.docker.network.bridge.gateway_mode_ipv4=routed",
-                 "--subnet", "10.7.0.0/24", "mine"});
-  start_server("web", {"--network", "mine", "-p", "8080:80"});
-  EXPECT_EQ(inspect("web", "{{json .NetworkSettings.Ports}}"),
-            R"({"80/tcp":[{"HostIp":"0.0.0.0","HostPort":""}]})");
-  EXPECT_EQ(answer_of("127.0.0.1", 8080), "connection refused");
-  EXPECT_EQ(answer_of("10.7.0.2", 80), "hello");
-  EXPECT_EQ(docker_output({"run", "--rm", "busybox", "wget", "-qO-", "http://10.7.0.2/"}), "hello");
-  EXPECT_EQ(stop_daemon(SIGKILL), 128 + SIGKILL);
-  start_daemon();
-  EXPECT_EQ(docker_output(
-                {"run", "--rm", "-p", "8080:80", "busybox", "wget", "-qO-", "http://10.7.0.2/"}),
-            "hello");
-  EXPECT_THAT(docker({"network", "create", "-o",
-                      "com.docker.network.bridge.gateway_mode_ipv4=isolated", "x"})
-                  .error_text,
-              HasSubstr("gateway mode 'isolated' can only be used for an internal network"));
-  docker_output({"network", "create", "--internal", "-o",
-                 "com.docker.network.bridge.gateway_mode_ipv4=isolated", "alone"});
-  EXPECT_EQ(
-      docker_output({"network", "inspect", "alone", "-f", "{{(index .IPAM.Config 0).Gateway}}"}),
-      "");
-}
-
-TEST_F(NetworksTest, SettingsOfOneNetworkAreThoseOfAnother) {
-  docker_output({"network", "create", "--config-only", "--subnet", "10.7.0.0/24", "--gateway",
-                 "10.7.0.9", "-o", "com.docker.network.driver.mtu=1400", "--label", "a=b",
-                 "settings"});
-  const std::string format =
-      "{{.Driver}} {{.ConfigOnly}} {{.ConfigFrom.Network}} {{(index .IPAM.Config 0).Subnet}} "
-      "{{(index .IPAM.Config 0).Gateway}} {{.Labels.a}} {{.EnableIPv4}}";
-  EXPECT_EQ(docker_output({"network", "inspect", "settings", "-f", format}),
-            "null true  10.7.0.0/24 10.7.0.9 b true");
-  docker_output({"network", "create", "--config-from", "settings", "mine"});
-  EXPECT_EQ(docker_output({"network", "inspect", "mine", "-f", format}),
-            "bridge false settings 10.7.0.0/24 10.7.0.9 b true");
-  EXPECT_EQ(docker_output(
-                {"run", "--rm", "--network", "mine", "busybox", "cat", "/sys/class/net/eth0/mtu"}),
-            "1400");
-  // It is no network, but for who lists them.
-  SpawnOutput used = docker({"run", "--name", "one", "--network", "settings", "busybox", "true"});
-  EXPECT_EQ(used.exit_code, 125);
-  EXPECT_THAT(used.error_text, HasSubstr("cannot create endpoint on configuration-only network"));
-  docker_output({"run", "-d", "--name", "two", "busybox", "sleep", "1000"});
-  EXPECT_THAT(docker({"network", "connect", "settings", "two"}).error_text,
-              HasSubstr("cannot create endpoint on configuration-only network"));
-  EXPECT_EQ(docker_output({"network", "ls", "--filter", "type=custom", "--format", "{{.Name}}"}),
-            "mine\nsettings");
-  EXPECT_THAT(docker({"network", "rm", "settings"}).error_text,
-              HasSubstr("configuration network \"settings\" is in use"));
-  auto fault = [&](std::vector<std::string> flags) {
-    flags.insert(flags.begin(), {"network", "create"});
-    flags.emplace_back("other");
-    return docker(flags).error_text;
-  };
-  EXPECT_THAT(fault({"--config-from", "settings"}), HasSubstr("Pool overlaps with other one"));
-  EXPECT_THAT(fault({"--config-from", "none"}),
-              HasSubstr("configuration network \"none\" does not exist"));
-  EXPECT_THAT(fault({"--config-from", "settings", "--label", "c=d"}),
-              HasSubstr("user specified configurations are not supported"));
-  EXPECT_THAT(fault({"--config-from", "settings", "-o", "c=d"}),
-              HasSubstr("network driver options are not supported"));
-  EXPECT_THAT(fault({"--config-from", "settings", "--config-only"}),
-              HasSubstr("cannot depend on another configuration network"));
-  EXPECT_THAT(fault({"--config-only", "--internal"}),
-              HasSubstr("configuration network can only contain network specific fields"));
-  EXPECT_THAT(fault({"--config-only", "--subnet", "10.9.0.1/24"}),
-              HasSubstr("it should be 10.9.0.0/24"));
-  EXPECT_EQ(stop_daemon(SIGKILL), 128 + SIGKILL);
-  start_daemon();
-  EXPECT_EQ(docker_output({"network", "inspect", "settings", "-f", format}),
-            "null true  10.7.0.0/24 10.7.0.9 b true");
-  docker_output({"rm", "-f", "one"});
-  EXPECT_EQ(docker_output({"network", "prune", "-f"}), "Deleted Networks:\nmine");
-  docker_output({"network", "rm", "settings"});
-}
-
 TEST_F(NetworksTest, Ipv6IsRefusedWhereThereIsNone) {
-  EXPECT_THAT(
-      docker({"run", "--rm", "-p", "[::1]:8080:80", "busybox", "true"}).error_text,
-      HasSubstr("PortBindings: 80/tcp: the host address ::1: ports are published at other"));
+  EXPECT_THAT(docker({"run", "--rm", "-p", "[::1]:53:53/udp", "busybox", "true"}).error_text,
+              HasSubstr("PortBindings: 53/udp: the host address ::1: only TCP is published there"));
   EXPECT_THAT(docker({"run", "--rm", "-p", "[::]:8080:80", "busybox", "true"}).error_text,
               HasSubstr("cannot publish port 80/tcp at [::]:8080: the container has no IPv6"));
   docker_output({"network", "create", "mine"});
@@ -472,8 +305,9 @@ TEST_F(NetworksTest, ContainersWithOtherIdsOwnTheirs) {
   subordinate_ids_ = "nobody:200000:65536\n";
   std::ofstream(folder_ / "ids") << subordinate_ids_;
   ASSERT_NO_FATAL_FAILURE(configure("userns-remap = \"nobody:nogroup\"\n"));
-  start_server("web", {"-p", "8080:80"});
+  start_server("web", {"-p", "8080:80", "-p", "[::1]:8080:80"});
   EXPECT_EQ(answer_of("127.0.0.1", 8080), "hello");
+  EXPECT_EQ(answer_of("::1", 8080), "hello");
   EXPECT_EQ(docker_output({"run", "--rm", "busybox", "sh", "-c",
                            "awk '{print $2}' /proc/self/uid_map; ls /sys/class/net | tr '\\n' ' '; "
                            "ping -c 1 -W 5 172.17.0.2 >/dev/null && echo pinged"}),

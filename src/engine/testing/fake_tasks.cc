@@ -180,6 +180,7 @@ class FakeTasks final : public task::Tasks {
   Status close_stdin(const Key&, std::string_view) override { return {}; }
   Status update(const Key&, std::string_view) override { return {}; }
   Status set_resolver(const Key&, std::string_view) override { return {}; }
+  Status serve_ports(const Key&, std::string_view) override { return {}; }
   Status checkpoint(const Key&, std::string_view, const rpc::runc::CheckpointOptions&) override {
     return fail(Code::kUnimplemented, "checkpoint");
   }

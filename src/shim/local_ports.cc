@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shim/local_ports.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <cerrno>
+#include <netinet/in.h>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/strings.h"
+
+namespace dhow::shim {
+namespace {
+
+constexpr std::size_t kPart = 64 << 10;  // bytes; what a pipe holds
+constexpr int kStepsAtOnce = 16;
+
+struct Target {
+  struct sockaddr_storage bytes{};
+  socklen_t size = 0;
+  const struct sockaddr* get() const { return reinterpret_cast<const struct sockaddr*>(&bytes); }
+};
+
+Result<Target> parse_target(std::string_view address, std::string_view port) {
+  Target target;
+  auto& four = reinterpret_cast<struct sockaddr_in&>(target.bytes);
+  auto& six = reinterpret_cast<struct sockaddr_in6&>(target.bytes);
+  std::string text(address);
+  auto number = parse_number<std::uint16_t>(port);
+  if (number && ::inet_pton(AF_INET, text.c_str(), &four.sin_addr) == 1) {
+    four.sin_family = AF_INET;
+    four.sin_port = htons(*number);
+    target.size = sizeof four;
+    return target;
+  }
+  target = {};
+  if (number && ::inet_pton(AF_INET6, text.c_str(), &six.sin6_addr) == 1) {
+    six.sin6_family = AF_INET6;
+    six.sin6_port = htons(*number);
+    target.size = sizeof six;
+    return target;
+  }
+  return fail(Code::kInvalidArgument, cat("not an address with a port: ", address, " ", port));
+}
+
+}  // namespace
+
+struct LocalPorts::Door {
+  Fd listener;
+  Loop::Watch watch;
+  Target target;
+};
+
+// One direction: what has been read waits in the pipe until it is written.
+struct LocalPorts::Flow {
+  Fd out, in;  // of the pipe
+  std::size_t held = 0;
+  bool has_ended = false;
+  bool is_told = false;  // that it has ended
+
+  // False: nothing can be moved any more.
+  bool pump(const Fd& from, const Fd& to) {
+    for (int i = 0; i < kStepsAtOnce; ++i) {
+      bool has_moved = false;
+      if (!has_ended && held < kPart) {
+        ssize_t got = ::splice(from.get(), nullptr, in.get(), nullptr, kPart - held,
+                               SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        if (got < 0 && errno != EAGAIN && errno != EINTR) return false;
+        has_ended = got == 0;
+        if (got > 0) held += static_cast<std::size_t>(got);
+        has_moved = got > 0;
+      }
+      if (held > 0) {
+        ssize_t put = ::splice(out.get(), nullptr, to.get(), nullptr, held,
+                               SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        if (put < 0 && errno != EAGAIN && errno != EINTR) return false;
+        if (put > 0) held -= static_cast<std::size_t>(put);
+        has_moved = has_moved || put > 0;
+      }
+      if (!has_moved) break;
+    }
+    if (has_ended && held == 0 && !std::exchange(is_told, true)) ::shutdown(to.get(), SHUT_WR);
+    return true;
+  }
+};
+
+struct LocalPorts::Client {
+  Fd outer, inner;  // sockets
+  Loop::Watch outer_watch, inner_watch;
+  Flow there, back;
+  bool is_connected = false;
+  bool is_gone = false;
+};
+
+Result<std::shared_ptr<LocalPorts::Door>> LocalPorts::open(std::uint16_t port) {
+  auto door = std::make_shared<Door>();
+  std::string what = cat("listen at [::1]:", port, "/tcp");
+  door->listener = Fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!door->listener) return fail_errno(errno, what);
+  int on = 1;
+  ::setsockopt(door->listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  ::setsockopt(door->listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  struct sockaddr_in6 name{};
+  name.sin6_family = AF_INET6;
+  name.sin6_port = htons(port);
+  name.sin6_addr = in6addr_loopback;
+  const auto* pointer = reinterpret_cast<const struct sockaddr*>(&name);
+  if (::bind(door->listener.get(), pointer, sizeof name) != 0 ||
+      ::listen(door->listener.get(), SOMAXCONN) != 0) {
+    return fail_errno(errno, what);
+  }
+  std::weak_ptr<Door> weak = door;
+  TRY_ASSIGN(door->watch, loop_.watch(door->listener, EPOLLIN, [this, weak](std::uint32_t) {
+    if (auto ready = weak.lock()) accept(*ready);
+  }));
+  return door;
+}
+
+Status LocalPorts::set(std::string_view text) {
+  std::map<std::uint16_t, std::shared_ptr<Door>> doors;
+  std::vector<std::pair<std::shared_ptr<Door>, Target>> targets;
+  for (std::string_view line : split(text, '\n')) {
+    if (line.empty()) continue;
+    std::vector<std::string_view> words = split(line, ' ');
+    auto port = parse_number<std::uint16_t>(words[0]);
+    if (words.size() != 3 || !port || *port == 0) {
+      return fail(Code::kInvalidArgument, cat("not a port of the host: ", quoted(line)));
+    }
+    TRY_ASSIGN(Target target, parse_target(words[1], words[2]));
+    auto former = doors_.find(*port);
+    std::shared_ptr<Door>& door = doors[*port];
+    if (former != doors_.end()) {
+      door = former->second;
+    } else {
+      TRY_ASSIGN(door, open(*port));
+    }
+    targets.emplace_back(door, target);
+  }
+  for (auto& [door, target] : targets) door->target = target;
+  doors_ = std::move(doors);
+  return {};
+}
+
+void LocalPorts::accept(const Door& door) {
+  auto client = std::make_shared<Client>();
+  client->outer =
+      Fd(::accept4(door.listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!client->outer) return;
+  client->inner =
+      Fd(::socket(door.target.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  for (Flow* flow : {&client->there, &client->back}) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return;
+    flow->out = Fd(ends[0]);
+    flow->in = Fd(ends[1]);
+  }
+  if (!client->inner || (::connect(client->inner.get(), door.target.get(), door.target.size) != 0 &&
+                         errno != EINPROGRESS)) {
+    return;
+  }
+  // Not owned by what it owns.
+  std::weak_ptr<Client> weak = client;
+  auto ready = [this, weak](std::uint32_t) {
+    if (ClientPtr one = weak.lock()) serve(one);
+  };
+  auto outer = loop_.watch(client->outer, 0, ready);
+  auto inner = loop_.watch(client->inner, EPOLLOUT, ready);
+  if (!outer || !inner) return;
+  client->outer_watch = std::move(*outer);
+  client->inner_watch = std::move(*inner);
+  clients_.push_back(client);
+  if (clients_.size() < kMostClients) return;
+  for (auto& [port, one] : doors_) one->watch.set_events(0);
+}
+
+void LocalPorts::serve(const ClientPtr& client) {
+  if (client->is_gone) return;
+  if (!client->is_connected) {
+    int why = 0;
+    socklen_t size = sizeof why;
+    bool asked = ::getsockopt(client->inner.get(), SOL_SOCKET, SO_ERROR, &why, &size) == 0;
+    if (!asked || why != 0) return drop(client);
+    client->is_connected = true;
+  }
+  Flow& there = client->there;
+  Flow& back = client->back;
+  if (!there.pump(client->outer, client->inner) || !back.pump(client->inner, client->outer)) {
+    return drop(client);
+  }
+  if (there.is_told && back.is_told) return drop(client);
+  // What is full is not read from, and what has nothing to get is not written to.
+  auto events = [](const Flow& from, const Flow& to) {
+    std::uint32_t wanted = 0;
+    if (!from.has_ended && from.held == 0) wanted |= EPOLLIN;
+    if (to.held > 0) wanted |= EPOLLOUT;
+    return wanted;
+  };
+  client->outer_watch.set_events(events(there, back));
+  client->inner_watch.set_events(events(back, there));
+}
+
+void LocalPorts::drop(const ClientPtr& client) {
+  if (std::exchange(client->is_gone, true)) return;
+  client->outer_watch.reset();
+  client->inner_watch.reset();
+  clients_.remove(client);
+  listen_again();
+}
+
+void LocalPorts::listen_again() {
+  if (clients_.size() + 1 != kMostClients) return;
+  for (auto& [port, door] : doors_) door->watch.set_events(EPOLLIN);
+}
+
+}  // namespace dhow::shim

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shim/local_ports.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <thread>
+
+#include "base/strings.h"
+#include "sys/file_io.h"
+
+namespace dhow::shim {
+namespace {
+
+using ::testing::HasSubstr;
+
+// A socket that listens at a free port, or is connected to one.
+struct Endpoint {
+  Fd socket;
+  std::uint16_t port = 0;
+};
+
+Endpoint listen_at(bool is_six) {
+  Endpoint end;
+  end.socket = Fd(::socket(is_six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  struct sockaddr_in6 name{};
+  socklen_t size = is_six ? sizeof name : sizeof(struct sockaddr_in);
+  name.sin6_family = is_six ? AF_INET6 : AF_INET;
+  if (is_six) name.sin6_addr = in6addr_loopback;
+  auto* pointer = reinterpret_cast<struct sockaddr*>(&name);
+  EXPECT_EQ(::bind(end.socket.get(), pointer, size), 0);
+  EXPECT_EQ(::listen(end.socket.get(), 8), 0);
+  EXPECT_EQ(::getsockname(end.socket.get(), pointer, &size), 0);
+  end.port = ntohs(name.sin6_port);
+  return end;
+}
+
+Fd connect_to(std::uint16_t port) {
+  Fd socket(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  struct sockaddr_in6 name{};
+  name.sin6_family = AF_INET6;
+  name.sin6_addr = in6addr_loopback;
+  name.sin6_port = htons(port);
+  struct timeval limit{20, 0};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  const auto* pointer = reinterpret_cast<const struct sockaddr*>(&name);
+  if (::connect(socket.get(), pointer, sizeof name) != 0) return Fd();
+  return socket;
+}
+
+class LocalPortsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    loop_ = std::move(*Loop::make());
+    ports_ = std::make_unique<LocalPorts>(*loop_);
+    Endpoint taken = listen_at(true);
+    port_ = taken.port;
+  }
+  // Serves while `work` runs, in a thread of its own.
+  template <typename Work>
+  void serve_during(Work work) {
+    int ends[2];
+    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    Fd done(ends[0]);
+    Fd tell(ends[1]);
+    auto watch = loop_->watch(done, EPOLLIN, [this](std::uint32_t) { loop_->stop(); });
+    ASSERT_TRUE(watch.has_value());
+    std::thread thread([&] {
+      work();
+      tell = Fd();
+    });
+    EXPECT_TRUE(loop_->run().has_value());
+    thread.join();
+  }
+
+  std::unique_ptr<Loop> loop_;
+  std::unique_ptr<LocalPorts> ports_;
+  std::uint16_t port_ = 0;
+};
+
+// More than buffers hold, in both directions, with the end of each told to the other side.
+TEST_F(LocalPortsTest, WhatIsSentComesThrough) {
+  Endpoint server = listen_at(false);
+  auto set = ports_->set(cat(port_, " 127.0.0.1 ", server.port, "\n"));
+  ASSERT_TRUE(set.has_value()) << set.error().message();
+  constexpr std::size_t kSize = 8 << 20;
+  std::string sent(kSize, 'a');
+  for (std::size_t i = 0; i < kSize; i += 4096) sent[i] = static_cast<char>('b' + i / 4096 % 20);
+  std::string got;
+  serve_during([&] {
+    std::thread echo([&] {
+      Fd one(::accept4(server.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      auto all = read_all(one);
+      if (all) std::ignore = write_all(one, *all);
+    });
+    Fd client = connect_to(port_);
+    ASSERT_TRUE(client);
+    ASSERT_TRUE(write_all(client, sent).has_value());
+    ::shutdown(client.get(), SHUT_WR);
+    got = read_all(client).value_or("");
+    echo.join();
+  });
+  EXPECT_TRUE(got == sent) << got.size();
+}
+
+TEST_F(LocalPortsTest, PortsAreReplacedAllOrNone) {
+  Endpoint server = listen_at(false);
+  Endpoint other = listen_at(true);
+  std::string line = cat(port_, " 127.0.0.1 ", server.port, "\n");
+  ASSERT_TRUE(ports_->set(line).has_value());
+  auto taken = ports_->set(cat(other.port, " 127.0.0.1 1\n"));
+  ASSERT_FALSE(taken.has_value());
+  EXPECT_THAT(taken.error().message(),
+              HasSubstr(cat("listen at [::1]:", other.port, "/tcp: address already in use")));
+  EXPECT_TRUE(connect_to(port_));
+  EXPECT_FALSE(ports_->set("80 nowhere 1\n").has_value());
+  EXPECT_FALSE(ports_->set("0 127.0.0.1 1\n").has_value());
+  EXPECT_FALSE(ports_->set("80\n").has_value());
+  EXPECT_TRUE(connect_to(port_));
+  ASSERT_TRUE(ports_->set("").has_value());
+  EXPECT_FALSE(connect_to(port_));
+}
+
+TEST_F(LocalPortsTest, ATargetThatIsNotThereEndsTheConnection) {
+  std::uint16_t gone = listen_at(false).port;
+  ASSERT_TRUE(ports_->set(cat(port_, " 127.0.0.1 ", gone)).has_value());
+  serve_during([&] {
+    Fd client = connect_to(port_);
+    char byte = 0;
+    EXPECT_LE(::recv(client.get(), &byte, 1, 0), 0);
+    EXPECT_NE(errno, EAGAIN);
+  });
+}
+
+}  // namespace
+}  // namespace dhow::shim
