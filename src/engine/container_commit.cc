@@ -129,7 +129,8 @@ Result<std::vector<Change>> ContainersImpl::changes(std::string_view ref) {
   std::vector<Change> changes;
   for (const unpack::LayerItem& item : items) {
     // The places of the files that are mounted there are ours, not the container's.
-    constexpr std::string_view kOurs[] = {"etc/hostname", "etc/hosts", "etc/resolv.conf"};
+    constexpr std::string_view kOurs[] = {"etc/hostname", "etc/hosts", "etc/resolv.conf",
+                                          kMarkFile};
     if (item.path.empty() || std::ranges::find(kOurs, item.path) != std::end(kOurs)) continue;
     Change change{.path = "/" + item.path, .kind = ChangeKind::kAdded};
     if (item.is_removed) {
@@ -163,7 +164,7 @@ Result<std::string> ContainersImpl::commit(std::string_view ref, const CommitOpt
   content::ContentStore& store = stores_.images.content;
   TRY_ASSIGN(ImageDocuments base, read_image(store, record->facts.manifest, oci::host_platform()));
   TRY_ASSIGN(SnapshotDiff diff, diff_snapshot(stores_.images.snapshots, record->snapshot(), store,
-                                              {.lease = lease.id}));
+                                              {.lease = lease.id, .left_out = {kMarkFile}}));
   if (paused) {
     paused = false;
     std::ignore = tasks_->resume(key(container->id));

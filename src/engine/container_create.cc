@@ -12,6 +12,7 @@
 #include "engine/image_lookup.h"
 #include "engine/log_settings.h"
 #include "engine/names.h"
+#include "engine/snapshot_diff.h"
 #include "metadata/lease_store.h"
 #include "oci/platform.h"
 #include "sys/file_io.h"
@@ -64,6 +65,14 @@ void merge_command(ContainerConfig& config, const oci::ImageConfig& image) {
 Status check_stop_signal(const std::string& signal) {
   if (signal.empty() || parse_signal(signal)) return {};
   return fail(Code::kInvalidArgument, cat("Invalid signal: ", signal));
+}
+
+// `upper`: what the container will write into, which is empty.
+Status mark_root(const std::string& upper) {
+  TRY_ASSIGN(Fd root, open_at(kCwd, upper, O_PATH | O_DIRECTORY));
+  Fd file(::openat(root.get(), kMarkFile, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0755));
+  if (!file) return fail_errno(errno, cat("make ", upper, "/", kMarkFile));
+  return {};
 }
 
 }  // namespace
@@ -240,9 +249,10 @@ Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {
   snapshot::NewSnapshot wanted;
   wanted.key = record.snapshot();
   wanted.parent = record.facts.parent;
-  TRY(stores_.images.snapshots.prepare(wanted));
+  TRY_ASSIGN(snapshot::MountPlan plan, stores_.images.snapshots.prepare(wanted));
   Cleanup unprepare([&] { std::ignore = stores_.images.snapshots.remove(record.snapshot()); });
   if (root_limit > 0) TRY(stores_.images.snapshots.set_quota(wanted.key, root_limit));
+  TRY(mark_root(plan.upper));
   TRY(write_files(record));
   Cleanup unwrite([&] {
     auto parent = open_at(kCwd, options_.root + "/containers", O_RDONLY | O_DIRECTORY);
@@ -259,7 +269,6 @@ Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {
     for (const std::string& key : views) std::ignore = stores_.images.snapshots.remove(key);
   });
   TRY(view_images(record, views));
-  auto container = std::make_shared<Container>(record);
   TRY(stores_.database.write([&](metadata::Transaction& transaction) -> Status {
     TRY(ContainerRows(transaction, options_.name_space).insert(record));
     TRY(Volumes::use(transaction, record));
@@ -272,7 +281,7 @@ Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {
   unview.dismiss();
   {
     std::unique_lock lock(mutex_);
-    by_id_.emplace(record.id, std::move(container));
+    by_id_.emplace(record.id, std::make_shared<Container>(record));
   }
   stores_.events.notify();
   answer.id = std::move(record.id);

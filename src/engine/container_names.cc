@@ -85,6 +85,10 @@ Status ContainersImpl::settle_resolver(const ContainerRecord& record) const {
   return tasks_->set_resolver(key(record.id), text);
 }
 
+std::string ContainersImpl::names_folder(const std::string& network) const {
+  return options_.state + "/networks/" + network;
+}
+
 std::string ContainersImpl::names_on(const NetworkRecord& network) const {
   std::vector<dns::Named> all;
   for (const Endpoint& endpoint : stores_.networks->endpoints_of_network(network.id)) {

@@ -182,8 +182,12 @@ Status ContainersImpl::restart(std::string_view ref, const StopOptions& options)
   // With --rm its end would take it away: it has to survive this one.
   keep(true);
   Cleanup unkeep([&] { keep(false); });
-  TRY(stop_container(container, options));
-  TRY(start(container->id));
+  auto again = [&]() -> Status {
+    TRY(stop_container(container, options));
+    TRY(start(container->id));
+    return {};
+  };
+  TRY_CONTEXT(again(), cat("Cannot restart container ", ref));
   publish(*container->record(), "restart");
   return {};
 }

@@ -305,9 +305,7 @@ class ContainersImpl {
   // Tells the shim of one that runs, and has or needs a resolver.
   Status settle_resolver(const ContainerRecord& record) const;
   Status serve_local_ports(const std::string& id, bool had) const;
-  std::string names_folder(const std::string& network) const {
-    return options_.state + "/networks/" + network;
-  }
+  std::string names_folder(const std::string& network) const;
   std::string names_on(const network::NetworkRecord& network) const;
   // Writes the names on these networks anew.
   void tell_neighbours(const std::vector<std::string>& networks) const;
@@ -337,7 +335,7 @@ class ContainersImpl {
     std::string alias;
     RecordPtr child;
   };
-  // Docker's refusals of what does not go with the network of another, or of the host.
+  // Of what does not go with the network of another, or of the host.
   Status check_conflicts(const CreateConfig& config) const;
   Status settle_links(ContainerRecord& record);
   std::vector<Linked> links_of(const ContainerRecord& record) const;
@@ -489,8 +487,7 @@ class ContainersImpl {
 
   std::atomic<bool> has_links_ = false;      // any container, ever
   std::atomic<bool> empties_trash_ = false;  // soon
-
-  mutable std::mutex names_mutex_;  // one at a time writes names of neighbours
+  mutable std::mutex names_mutex_;           // one at a time writes names of neighbours
 
   std::set<std::string> unreadable_;  // ids whose rows can't be read; set at the start
 

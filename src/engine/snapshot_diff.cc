@@ -133,7 +133,8 @@ Result<SnapshotDiff> Differ::write(content::Ingest& ingest) {
   unpack::LayerTrees trees{.tree = tree_.root,
                            .below = below_.root ? &below_.root : nullptr,
                            .touched = touched_ ? &touched_ : nullptr};
-  TRY(unpack::read_layer(trees, {.latest = options_.latest}, writer));
+  TRY(unpack::read_layer(trees, {.latest = options_.latest, .left_out = options_.left_out},
+                         writer));
   TRY(writer.finish());
   TRY(packer->finish());
   SnapshotDiff diff;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/digest.h"
 #include "base/result.h"
@@ -13,11 +14,15 @@
 
 namespace dhow::engine {
 
+// What programs look for to know that they are in a container of docker's. It is no change of it.
+inline constexpr const char* kMarkFile = ".dockerenv";
+
 struct DiffOptions {
   std::string lease;  // holds the blob; it must be there
   oci::Compression compression = oci::Compression::kGzip;
   // Later times are cut to this one: seconds since 1970, as SOURCE_DATE_EPOCH.
   std::optional<std::int64_t> latest = {};
+  std::vector<std::string> left_out = {};  // paths that do not count
   unsigned threads = 0;  // that pack; 0: one a processor. They don't change the bytes.
 };
 

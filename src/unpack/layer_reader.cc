@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 
@@ -148,7 +149,10 @@ Status LayerReader::add_content(FdRef folder, const std::string& name, const Ent
 Status read_layer(const LayerTrees& trees, const LayerOptions& options, TarWriter& archive) {
   TRY_ASSIGN(std::vector<LayerItem> items, survey_layer(trees));
   LayerReader reader(trees, options, archive);
-  for (const LayerItem& item : items) TRY(reader.add(item));
+  for (const LayerItem& item : items) {
+    if (std::ranges::find(options.left_out, item.path) != options.left_out.end()) continue;
+    TRY(reader.add(item));
+  }
   return {};
 }
 

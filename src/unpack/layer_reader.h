@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "sys/dir_fd.h"
@@ -22,6 +24,8 @@ struct LayerOptions {
   // Later times are cut to this one: seconds since 1970, as SOURCE_DATE_EPOCH.
   std::optional<std::int64_t> latest = {};
   std::int64_t bytes = std::int64_t{1} << 40;  // of all files together: holes are zeros here
+  // Paths, as those of members, that are as if nothing had been there.
+  std::vector<std::string> left_out = {};
 };
 
 // Writes what makes one tree of another as the archive of a layer (image-spec, layer.md): the

@@ -160,12 +160,22 @@ TEST_F(DaemonContainersTest, CopiesInAndOut) {
   docker_output({"stop", "-t", "0", "one"});
   docker_output({"cp", (folder_ / "file").string(), "one:/stopped"});
   EXPECT_THAT(docker_output({"diff", "one"}), HasSubstr("A /stopped"));
+  // It is there, and no change.
+  EXPECT_THAT(docker_output({"diff", "one"}), ::testing::Not(HasSubstr("dockerenv")));
+  EXPECT_EQ(run({"--rm", "busybox", "stat", "-c", "%A %s", "/.dockerenv"}).output,
+            "-rwxr-xr-x 0\n");
   SpawnOutput missing = docker({"cp", "one:/nothing", (folder_ / "x").string()});
   EXPECT_EQ(missing.exit_code, 1);
   EXPECT_THAT(missing.error_text, HasSubstr("Could not find the file /nothing in container one"));
 }
 
 TEST_F(DaemonContainersTest, CommitsAndExports) {
+  // Nothing is written, so there is no layer for it.
+  docker_output({"create", "--name", "idle", "busybox", "true"});
+  docker_output({"commit", "idle", "same:1"});
+  std::string layers = "{{len .RootFS.Layers}}";
+  EXPECT_EQ(docker_output({"image", "inspect", "--format", layers, "same:1"}),
+            docker_output({"image", "inspect", "--format", layers, "busybox"}));
   run({"--name", "one", "busybox", "sh", "-c", "echo made > /made"});
   std::string id =
       docker_output({"commit", "-m", "why", "-c", "CMD [\"cat\",\"/made\"]", "one", "made:1"});
