@@ -99,8 +99,11 @@ Result<int> run_rename(Session& session, const Arguments& arguments) {
   TRY_ASSIGN(client::Client * client, session.client());
   client::Call call = post(arguments.positional(0), "/rename");
   call.query.add("name", arguments.positional(1));
-  TRY(client->call_status(std::move(call)));
-  return 0;
+  auto renamed = client->call_status(std::move(call));
+  if (renamed) return 0;
+  session.complain_line(renamed.error().message());
+  return fail(Code::kUnknown,
+              cat("Error: failed to rename container named ", arguments.positional(0)));
 }
 
 Result<int> run_wait(Session& session, const Arguments& arguments) {

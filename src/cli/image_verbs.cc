@@ -215,11 +215,19 @@ Result<int> run_rmi(Session& session, const Arguments& arguments) {
 
 Result<int> run_tag(Session& session, const Arguments& arguments) {
   TRY_ASSIGN(client::Client * client, session.client());
-  TRY_ASSIGN(oci::Reference target, oci::parse_image_name(arguments.positional(1)));
+  auto target = oci::parse_image_name(arguments.positional(1));
+  if (!target) {
+    // It ends in the name, which has been told.
+    std::string_view why = target.error().message();
+    why = why.substr(0, why.rfind(": \""));
+    return fail(Code::kInvalidArgument,
+                cat("Error parsing reference: ", quoted(arguments.positional(1)),
+                    " is not a valid repository/tag: ", why));
+  }
   client::Call call;
   call.method = "POST";
   call.path = image_path(arguments.positional(0), "/tag");
-  call.query.add("repo", target.familiar_name()).add("tag", target.tag);
+  call.query.add("repo", target->familiar_name()).add("tag", target->tag);
   TRY(client->call_status(std::move(call)));
   return 0;
 }

@@ -105,8 +105,8 @@ Result<int> run_port(Session& session, const Arguments& arguments) {
     }
   }
   if (lines.empty() && !wanted.empty()) {
-    return fail(Code::kNotFound,
-                cat("no public port '", arguments.positional(1), "' published for ", container));
+    return fail(Code::kNotFound, cat("Error: No public port '", arguments.positional(1),
+                                     "' published for ", container));
   }
   std::ranges::stable_sort(lines, {}, &Line::port);
   for (const Line& line : lines) session.print_line(line.text);

@@ -262,12 +262,14 @@ Result<int> run_attach(Session& session, const Arguments& arguments) {
   std::string container(arguments.positional(0));
   TRY_ASSIGN(ContainerState state, state_of(*client, container));
   if (!state.running)
-    return fail(Code::kFailedPrecondition, "cannot attach to a stopped container, start it first");
+    return fail(Code::kFailedPrecondition,
+                "You cannot attach to a stopped container, start it first");
   if (state.paused)
-    return fail(Code::kFailedPrecondition, "cannot attach to a paused container, unpause it first");
+    return fail(Code::kFailedPrecondition,
+                "You cannot attach to a paused container, unpause it first");
   if (state.restarting)
     return fail(Code::kFailedPrecondition,
-                "cannot attach to a restarting container, wait until it is running");
+                "You cannot attach to a restarting container, wait until it is running");
   Joining joining;
   joining.container = container;
   joining.terminal = state.terminal;

@@ -73,8 +73,7 @@ void write_row(JsonValue stats, std::string_view container, oci::JsonWriter& jso
   double limit = real_member(memory, "limit");
   std::string id = text_member(stats, "id");
   json.begin_object().member("Container", container).member("Name", name).member("ID", id);
-  if (stats.find("cpu_stats").is_null() ||
-      number_member(stats.find("pids_stats"), "current") == 0) {
+  if (stats.find("cpu_stats").is_null()) {
     json.member("CPUPerc", "--")
         .member("MemUsage", "-- / --")
         .member("MemPerc", "--")
