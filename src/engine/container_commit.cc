@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/cleanup.h"
 #include "base/hasher.h"
@@ -100,6 +102,27 @@ oci::Manifest committed_manifest(oci::Manifest manifest, SnapshotDiff diff) {
   return manifest;
 }
 
+bool same_rights(const DirFd& one, const DirFd& other, const char* path) {
+  struct stat first{};
+  struct stat second{};
+  for (auto [root, info] : {std::pair(&one, &first), std::pair(&other, &second)}) {
+    auto file = root->open_in_root(path, O_PATH | O_NOFOLLOW);
+    if (!file || ::fstat(file->get(), info) != 0) return false;
+  }
+  return first.st_mode == second.st_mode && first.st_uid == second.st_uid &&
+         first.st_gid == second.st_gid;
+}
+
+// The folder of the files that are mounted has changed by their places alone.
+void drop_way_to_ours(const DirFd& tree, const DirFd& below, std::vector<Change>& changes) {
+  bool others = std::ranges::any_of(
+      changes, [](const Change& change) { return change.path.starts_with("/etc/"); });
+  if (others || !same_rights(tree, below, "etc")) return;
+  std::erase_if(changes, [](const Change& change) {
+    return change.path == "/etc" && change.kind == ChangeKind::kModified;
+  });
+}
+
 }  // namespace
 
 Result<std::vector<Change>> ContainersImpl::changes(std::string_view ref) {
@@ -140,6 +163,7 @@ Result<std::vector<Change>> ContainersImpl::changes(std::string_view ref) {
     }
     changes.push_back(std::move(change));
   }
+  if (below) drop_way_to_ours(tree, below, changes);
   std::ranges::sort(changes, {}, &Change::path);
   return changes;
 }

@@ -164,6 +164,32 @@ Status ContainersImpl::settle_links(ContainerRecord& record) {
   return {};
 }
 
+Status ContainersImpl::remove_link(std::string_view path) {
+  if (path.starts_with('/')) path.remove_prefix(1);
+  std::size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) {
+    TRY(find(path));
+    return fail(Code::kFailedPrecondition,
+                "conflict, cannot remove the default link name of the container");
+  }
+  std::string_view alias = path.substr(slash + 1);
+  auto parent = find(path.substr(0, slash));
+  if (!parent) {
+    return fail(Code::kNotFound,
+                cat("cannot get parent /", path.substr(0, slash), " for link name ", alias));
+  }
+  std::lock_guard operation((*parent)->operation);
+  ContainerRecord record = *(*parent)->record();
+  std::size_t removed = std::erase_if(record.config.host.links, [&](const std::string& text) {
+    auto link = parse_link(text);
+    return link && link->alias == alias;
+  });
+  if (removed == 0) return fail(Code::kNotFound, cat("no such link: /", path));
+  TRY(commit_config(**parent, record));
+  if (record.progress.state.has_process()) change_hosts(record, {});
+  return {};
+}
+
 std::vector<ContainersImpl::Linked> ContainersImpl::links_of(const ContainerRecord& record) const {
   std::vector<Linked> links;
   for (const std::string& text : record.config.host.links) {

@@ -118,6 +118,7 @@ Status Containers::rename(std::string_view ref, std::string_view name) {
 Status Containers::remove(std::string_view ref, const RemoveOptions& options) {
   return impl_->remove(ref, options);
 }
+Status Containers::remove_link(std::string_view path) { return impl_->remove_link(path); }
 Result<PruneAnswer> Containers::prune(const Filters& filters) { return impl_->prune(filters); }
 Status Containers::connect(std::string_view ref, std::string_view network,
                            const EndpointConfig& config) {

@@ -50,6 +50,10 @@ class Containers {
   Result<std::vector<std::string>> update(std::string_view ref, const HostConfig& changes);
   Status rename(std::string_view ref, std::string_view name);
   Status remove(std::string_view ref, const RemoveOptions& options = {});
+  // Takes away the link PARENT/ALIAS of the default network: the parent has the name no more, the
+  // container behind it stays. kNotFound without the parent or the link, kFailedPrecondition when
+  // the path is the name of a container.
+  Status remove_link(std::string_view path);
   // Filters: until, label, label!.
   Result<PruneAnswer> prune(const Filters& filters);
 

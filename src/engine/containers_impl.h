@@ -170,6 +170,7 @@ class ContainersImpl {
   Result<std::vector<std::string>> update(std::string_view ref, const HostConfig& changes);
   Status rename(std::string_view ref, std::string_view name);
   Status remove(std::string_view ref, const RemoveOptions& options);
+  Status remove_link(std::string_view path);
   Result<PruneAnswer> prune(const Filters& filters);
   Result<Inspection> inspect(std::string_view ref, bool size) const;
   Status for_each(const ListOptions& options,

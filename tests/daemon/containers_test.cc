@@ -160,6 +160,10 @@ TEST_F(DaemonContainersTest, CopiesInAndOut) {
   docker_output({"stop", "-t", "0", "one"});
   docker_output({"cp", (folder_ / "file").string(), "one:/stopped"});
   EXPECT_THAT(docker_output({"diff", "one"}), HasSubstr("A /stopped"));
+  start_sleeper("idle");
+  EXPECT_EQ(docker_output({"diff", "idle"}), "") << "what the engine puts there is no change";
+  docker_output({"exec", "idle", "touch", "/etc/new"});
+  EXPECT_EQ(docker_output({"diff", "idle"}), "C /etc\nA /etc/new");
   // It is there, and no change.
   EXPECT_THAT(docker_output({"diff", "one"}), ::testing::Not(HasSubstr("dockerenv")));
   EXPECT_EQ(run({"--rm", "busybox", "stat", "-c", "%A %s", "/.dockerenv"}).output,

@@ -287,6 +287,24 @@ TEST_F(ResolverTest, LinksOfTheDefaultNetworkAreLinesAndVariables) {
               HasSubstr("Cannot link to a non running container: /site AS /first/db"));
 }
 
+TEST_F(ResolverTest, LinksCanBeTakenAway) {
+  start_one("web", {});
+  start_one("first", {"--link", "web:db"});
+  EXPECT_THAT(docker({"rm", "--link", "first"}).error_text,
+              HasSubstr("cannot remove the default link name of the container"));
+  EXPECT_THAT(docker({"rm", "--link", "first/nothing"}).error_text,
+              HasSubstr("no such link: /first/nothing"));
+  EXPECT_THAT(docker({"rm", "--link", "nobody/db"}).error_text,
+              HasSubstr("cannot get parent /nobody for link name db"));
+  EXPECT_THAT(file("first", "/etc/hosts"), HasSubstr("\tdb "));
+  docker_output({"rm", "--link", "/first/db"});
+  EXPECT_THAT(file("first", "/etc/hosts"), Not(HasSubstr("\tdb ")));
+  EXPECT_EQ(stop_daemon(SIGKILL), 128 + SIGKILL);
+  start_daemon();
+  EXPECT_EQ(docker_output({"inspect", "first", "-f", "{{len .HostConfig.Links}}"}), "0");
+  EXPECT_EQ(docker_output({"inspect", "web", "-f", "{{.State.Running}}"}), "true");
+}
+
 TEST_F(ResolverTest, LinksThatCanNotBeAreRefused) {
   start_one("alone", {"--network", "host"});
   auto refusal = [&](std::vector<std::string> flags) {

@@ -183,7 +183,8 @@ Status remove_container(const ExchangePtr& exchange, const Match& match, const S
   options.force = exchange->query().flag("force");
   options.volumes = exchange->query().flag("v");
   if (exchange->query().flag("link")) {
-    return fail(Code::kUnimplemented, "removing links is not supported");
+    TRY(services.engine.containers().remove_link(match[0]));
+    return answer_empty(exchange);
   }
   TRY(services.engine.containers().remove(match[0], options));
   return answer_empty(exchange);
@@ -250,7 +251,7 @@ void add_container_routes(Router& router, const Services& services) {
         {"POST", "/containers/{}/rename", rename_container},
         {"POST", "/containers/{}/update", update_container},
         {"POST", "/containers/{}/resize", resize_container},
-        {"DELETE", "/containers/{}", remove_container}}) {
+        {"DELETE", "/containers/{*}", remove_container}}) {
     router.add({.method = method,
                 .pattern = pattern,
                 .handler = [use, &services](const ExchangePtr& exchange, const Match& match) {
