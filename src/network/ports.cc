@@ -6,12 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <cerrno>
-#include <cstring>
 #include <netinet/in.h>
 
 #include "base/strings.h"
+#include "network/socket_address.h"
 #include "sys/file_io.h"
 
 namespace dhow::network {
@@ -21,72 +20,14 @@ namespace {
 constexpr std::uint16_t kFirstAny = 32768;
 constexpr std::uint16_t kLastAny = 60999;
 
-// Writes the address for bind(2); its size.
-socklen_t write_address(const Ip& host, std::uint16_t port, struct sockaddr_storage& out) {
-  out = {};
-  if (!host.is_v6) {
-    auto& address = reinterpret_cast<struct sockaddr_in&>(out);
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(host.v4.value);
-    return sizeof address;
-  }
-  auto& address = reinterpret_cast<struct sockaddr_in6&>(out);
-  address.sin6_family = AF_INET6;
-  address.sin6_port = htons(port);
-  std::string bytes = host.bytes();
-  std::memcpy(&address.sin6_addr, bytes.data(), sizeof address.sin6_addr);
-  return sizeof address;
-}
-
-// Binds a socket and says which port it got. No socket: the kernel doesn't have the protocol.
-Result<Fd> bind_port(PublishedPort& port) {
-  bool is_udp = port.protocol == "udp";
-  Fd socket(::socket(port.host.is_v6 ? AF_INET6 : AF_INET,
-                     (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC,
-                     protocol_number(port.protocol)));
-  if (!socket) {
-    if (errno == EPROTONOSUPPORT) return Fd();
-    return fail_errno(errno, "make a socket to hold a port");
-  }
-  int on = 1;
-  // What connections of before have left is no reason to refuse.
-  if (!is_udp) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  // The other family has a socket of its own.
-  if (port.host.is_v6) ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  struct sockaddr_storage address{};
-  socklen_t size = write_address(port.host, port.host_port, address);
-  auto* pointer = reinterpret_cast<struct sockaddr*>(&address);
-  // Only a socket that listens keeps others from the port. SCTP takes a queue of 0 for the end of
-  // it.
-  const int queue = port.protocol == "sctp" ? 1 : 0;
-  if (::bind(socket.get(), pointer, size) != 0 ||
-      (!is_udp && !port.host.is_v6 && ::listen(socket.get(), queue) != 0)) {
-    return fail_errno(errno, cat("failed to bind host port ", port.host.with_port(port.host_port),
-                                 "/", port.protocol));
-  }
-  // What is sent to ::1 is redirected nowhere, so this must not be somebody to talk to: it only
-  // keeps others from listening, as it no longer shares its port.
-  int off = 0;
-  if (port.host.is_v6 && !is_udp) {
-    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &off, sizeof off);
-  }
-  // The port is at the same place in both.
-  if (::getsockname(socket.get(), pointer, &size) == 0) {
-    port.host_port = ntohs(reinterpret_cast<struct sockaddr_in&>(address).sin_port);
-  }
-  return socket;
-}
-
-// The inode of a socket at this port, from a file of /proc/net; "": there is none.
-std::string socket_inode(const PublishedPort& port) {
+// The inode of a socket at this port, from a file below `folder` ("/proc/net"); "": there is none.
+std::string socket_inode(const PublishedPort& port, std::string_view folder) {
   constexpr std::size_t kLocal = 1;
   constexpr std::size_t kState = 3;
   constexpr std::size_t kInode = 9;
   for (const char* suffix : {"", "6"}) {
     std::string table =
-        read_file(cat("/proc/thread-self/net/", port.protocol, suffix), std::size_t{64} << 20)
-            .value_or("");
+        read_file(cat(folder, "/", port.protocol, suffix), std::size_t{64} << 20).value_or("");
     for (std::string_view line : split(table, '\n')) {
       std::vector<std::string_view> words;
       for (std::string_view word : split(line, ' ')) {
@@ -105,23 +46,59 @@ std::string socket_inode(const PublishedPort& port) {
 
 }  // namespace
 
+Result<Fd> bind_port(PublishedPort& port, PortUse use) {
+  bool is_udp = port.protocol == "udp";
+  Fd socket(::socket(port.host.is_v6 ? AF_INET6 : AF_INET,
+                     (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC,
+                     protocol_number(port.protocol)));
+  if (!socket) {
+    if (errno == EPROTONOSUPPORT) return Fd();
+    return fail_errno(errno, "make a socket to hold a port");
+  }
+  int on = 1;
+  // What connections of before have left is no reason to refuse.
+  if (!is_udp) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  // The other family has a socket of its own.
+  if (port.host.is_v6) ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  struct sockaddr_storage address{};
+  socklen_t size = write_socket_address(port.host, port.host_port, address);
+  auto* pointer = reinterpret_cast<struct sockaddr*>(&address);
+  bool serves = use == PortUse::kServe;
+  // Only a socket that listens keeps others from the port. SCTP takes a queue of 0 for the end of
+  // it.
+  const int queue = serves ? SOMAXCONN : port.protocol == "sctp" ? 1 : 0;
+  bool listens = !is_udp && (serves || !port.host.is_v6);
+  if (::bind(socket.get(), pointer, size) != 0 || (listens && ::listen(socket.get(), queue) != 0)) {
+    return fail_errno(errno, cat("failed to bind host port ", port.host.with_port(port.host_port),
+                                 "/", port.protocol));
+  }
+  // What is sent to ::1 is redirected nowhere, so this must not be somebody to talk to: it only
+  // keeps others from listening, as it no longer shares its port.
+  int off = 0;
+  if (port.host.is_v6 && !is_udp && !serves) {
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &off, sizeof off);
+  }
+  if (::getsockname(socket.get(), pointer, &size) == 0) port.host_port = port_of(address);
+  return socket;
+}
+
 std::uint8_t protocol_number(std::string_view protocol) {
   if (protocol == "udp") return IPPROTO_UDP;
   return protocol == "sctp" ? IPPROTO_SCTP : IPPROTO_TCP;
 }
 
-std::string process_at_port(const PublishedPort& port) {
-  std::string inode = socket_inode(port);
+std::string process_at_port(const PublishedPort& port, std::string_view folder) {
+  std::string inode = socket_inode(port, folder);
   auto proc = open_at(kCwd, "/proc", O_RDONLY | O_DIRECTORY);
   if (inode.empty() || !proc) return {};
   std::string wanted = cat("socket:[", inode, "]");
   for (const std::string& pid : list_dir(*proc).value_or(std::vector<std::string>())) {
     if (!parse_number<pid_t>(pid)) continue;
-    auto folder = open_at(*proc, pid + "/fd", O_RDONLY | O_DIRECTORY);
-    if (!folder) continue;
-    for (const std::string& name : list_dir(*folder).value_or(std::vector<std::string>())) {
+    auto descriptors = open_at(*proc, pid + "/fd", O_RDONLY | O_DIRECTORY);
+    if (!descriptors) continue;
+    for (const std::string& name : list_dir(*descriptors).value_or(std::vector<std::string>())) {
       char target[64];
-      ssize_t size = ::readlinkat(folder->get(), name.c_str(), target, sizeof target);
+      ssize_t size = ::readlinkat(descriptors->get(), name.c_str(), target, sizeof target);
       if (size < 0 || std::string_view(target, static_cast<std::size_t>(size)) != wanted) continue;
       std::string comm = read_file(*proc, pid + "/comm", 64).value_or("");
       return cat("process ", pid, " (", trim(comm), ")");
@@ -130,7 +107,7 @@ std::string process_at_port(const PublishedPort& port) {
   return {};
 }
 
-const PortTable::Held* PortTable::holder(const PublishedPort& port) const {
+const PortTable::Held* PortTable::who_has(const PublishedPort& port) const {
   auto [begin, end] = held_.equal_range({protocol_number(port.protocol), port.host_port});
   for (auto it = begin; it != end; ++it) {
     const Ip& other = it->second.port.host;
@@ -141,9 +118,14 @@ const PortTable::Held* PortTable::holder(const PublishedPort& port) const {
 }
 
 Status PortTable::hold(const std::string& owner, PublishedPort& port) {
-  TRY_ASSIGN(Fd socket, bind_port(port));
-  // To see whether it is taken.
-  if (port.is_local()) socket = Fd();
+  Fd socket;
+  if (holder_ != nullptr) {
+    TRY(holder_->hold(port));
+  } else {
+    TRY_ASSIGN(socket, bind_port(port, PortUse::kHold));
+    // To see whether it is taken: the shim has it then.
+    if (port.is_local()) socket = Fd();
+  }
   held_.emplace(Key{protocol_number(port.protocol), port.host_port},
                 Held{owner, port, std::move(socket)});
   return {};
@@ -189,7 +171,7 @@ Result<std::vector<PublishedPort>> PortTable::take_one(const std::string& owner,
     for (PublishedPort& port : ports) {
       port.host_port = static_cast<std::uint16_t>(number);
       if (other != nullptr) continue;
-      other = holder(port);
+      other = who_has(port);
       taken = &port;
     }
     if (other == nullptr) {
@@ -198,7 +180,7 @@ Result<std::vector<PublishedPort>> PortTable::take_one(const std::string& owner,
       // In a range the next one will do.
       bool is_taken = held.error().sys_errno() == EADDRINUSE;
       if (is_taken && first != last) continue;
-      std::string process = is_taken ? process_at_port(ports.front()) : std::string();
+      std::string process = is_taken ? process_at(ports.front()) : std::string();
       if (process.empty()) return fail(std::move(held).error());
       return fail(Code::kResourceExhausted,
                   cat(held.error().message(), ": it is held by ", process));
@@ -299,13 +281,27 @@ Status PortTable::set_direct(const std::string& owner, PublishedPort& port, bool
   return {};
 }
 
+std::string PortTable::process_at(const PublishedPort& port) const {
+  // The thread may be elsewhere; the process is where the ports of a holder are.
+  return process_at_port(port, holder_ == nullptr ? "/proc/thread-self/net" : "/proc/self/net");
+}
+
+template <typename Which>
+void PortTable::give_back_if(Which which) {
+  std::erase_if(held_, [&](const auto& one) {
+    if (!which(one.second)) return false;
+    if (holder_ != nullptr) holder_->release(one.second.port);
+    return true;
+  });
+}
+
 void PortTable::give_back(const std::string& owner) {
-  std::erase_if(held_, [&](const auto& one) { return one.second.owner == owner; });
+  give_back_if([&](const Held& held) { return held.owner == owner; });
 }
 
 void PortTable::give_back(const std::string& owner, const std::vector<PublishedPort>& ports) {
-  std::erase_if(held_, [&](const auto& one) {
-    return one.second.owner == owner && std::ranges::find(ports, one.second.port) != ports.end();
+  give_back_if([&](const Held& held) {
+    return held.owner == owner && std::ranges::find(ports, held.port) != ports.end();
   });
 }
 

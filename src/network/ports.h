@@ -50,11 +50,32 @@ struct Families {
   bool has_shim = false;  // that has the sockets of ports at [::1]
 };
 
+// What a socket at a port is for: to keep others away, as what comes is redirected before it; or to
+// be talked to.
+enum class PortUse { kHold, kServe };
+
+// Binds a socket, which listens where that is needed, and says which port it got. No socket: the
+// kernel doesn't have the protocol.
+Result<Fd> bind_port(PublishedPort& port, PortUse use);
+
+// Another process that has the sockets at ports of the host.
+class PortHolder {
+ public:
+  virtual ~PortHolder() = default;
+  // Binds the port, and says which one it got; one that it has already is success. Errors as
+  // bind(2) has them.
+  virtual Status hold(PublishedPort& port) = 0;
+  virtual void release(const PublishedPort& port) = 0;
+};
+
 // Who has which port of the host. Each is held by a socket that is bound, for as long as this
 // process lives, so that others are told that it is taken; traffic never comes to that socket, as
 // it is redirected before. Not thread safe.
 class PortTable {
  public:
+  // `holder`: who has the sockets in the place of this process, borrowed; none: it has them itself.
+  explicit PortTable(PortHolder* holder = nullptr) : holder_(holder) {}
+
   // All of them or none. A wish for all addresses becomes one port for each family, with the same
   // number. Of a family that is reached directly it is only written down what it would have been.
   // kResourceExhausted in docker's words, with the name of who has the port; kInvalidArgument for
@@ -80,7 +101,10 @@ class PortTable {
   using Key = std::pair<std::uint8_t, std::uint16_t>;
 
   // Who has it or an address that overlaps; nullptr: nobody of ours.
-  const Held* holder(const PublishedPort& port) const;
+  const Held* who_has(const PublishedPort& port) const;
+  std::string process_at(const PublishedPort& port) const;
+  template <typename Which>
+  void give_back_if(Which which);
   Result<std::vector<PublishedPort>> take_one(const std::string& owner, const PortWish& wish,
                                               const std::vector<Ip>& hosts);
   // The same port of all of them, or of none.
@@ -91,12 +115,14 @@ class PortTable {
                                                const std::vector<Ip>& hosts,
                                                const std::vector<Ip>& direct);
 
+  PortHolder* holder_;
   std::multimap<Key, Held> held_;
 };
 
-// "process 12 (nginx)", which has the port open in the network namespace of the caller; "": nobody
-// that we can see.
-std::string process_at_port(const PublishedPort& port);
+// "process 12 (nginx)", which has the port open in the network namespace whose tables are in
+// `folder`, as "/proc/net"; "": nobody that we can see.
+std::string process_at_port(const PublishedPort& port,
+                            std::string_view folder = "/proc/thread-self/net");
 
 // "80/tcp", "53/udp"; "80" is of tcp. nullopt when it is no port.
 std::optional<std::pair<std::uint16_t, std::string>> parse_port(std::string_view text);
