@@ -4,9 +4,13 @@
 #include <fcntl.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <exception>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "base/strings.h"
 #include "sys/file_io.h"
@@ -24,6 +28,23 @@ Status in_own_thread(const std::function<Status()>& work) {
     return fail(Code::kResourceExhausted, cat("start a thread: ", exception.what()));
   }
   return status;
+}
+
+// The highest group that this process' user namespace has; others cannot be named in it.
+std::string highest_group() {
+  std::uint64_t highest = 0;
+  std::string map = read_file("/proc/self/gid_map", std::size_t{1} << 16).value_or("");
+  for (std::string_view line : split(map, '\n')) {
+    std::vector<std::uint64_t> numbers;
+    for (std::string_view word : split(line, ' ')) {
+      if (auto number = parse_number<std::uint64_t>(word)) numbers.push_back(*number);
+    }
+    constexpr std::size_t kInsideOutsideCount = 3;
+    if (numbers.size() != kInsideOutsideCount) continue;
+    highest = std::max(highest, numbers[0] + numbers[2] - 1);
+  }
+  // The kernel takes no more than that.
+  return cat(std::min<std::uint64_t>(highest, 0x7fffffff));
 }
 
 }  // namespace
@@ -52,7 +73,7 @@ Status set_up_for_container() {
   // Opened once: the kernel looks through the entries of all network namespaces to find ours.
   TRY_ASSIGN(Fd settings, open_at(kCwd, "/proc/sys/net/ipv4", O_PATH | O_DIRECTORY));
   TRY(write_existing(settings, "ip_unprivileged_port_start", "0"));
-  return write_existing(settings, "ping_group_range", "0 2147483647");
+  return write_existing(settings, "ping_group_range", cat("0 ", highest_group()));
 }
 
 }  // namespace dhow::network
