@@ -126,7 +126,35 @@ Finding check_ids() {
           cat("as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ", user)};
 }
 
+bool is_in_path(std::string_view name) {
+  const char* search = std::getenv("PATH");
+  for (std::string_view place : split(search != nullptr ? search : "", ':')) {
+    if (::access(cat(place, "/", name).c_str(), X_OK) == 0) return true;
+  }
+  return false;
+}
+
+// What connects the networks of an engine without root with the outside.
+Finding check_rootless_network() {
+  if (::geteuid() == 0) return {Health::kGood, "runs as root: networks need no program", ""};
+  bool has_pasta = is_in_path("pasta");
+  if (!has_pasta && !is_in_path("slirp4netns")) {
+    return {
+        Health::kBad, "neither pasta nor slirp4netns",
+        "containers have no networks but none and host: install the package passt, or slirp4netns"};
+  }
+  if (::access("/dev/net/tun", R_OK | W_OK) != 0) {
+    return {Health::kBad, "no right to open /dev/net/tun",
+            "containers have no networks but none and host; as root: modprobe tun; chmod 0666 "
+            "/dev/net/tun"};
+  }
+  return {Health::kGood, cat("networks without root, by ", has_pasta ? "pasta" : "slirp4netns"),
+          ""};
+}
+
 Finding check_forwarding() {
+  // An engine without root has its own.
+  if (::geteuid() != 0) return {Health::kGood, "runs without root: the host need not forward", ""};
   std::string value(trim(read_file("/proc/sys/net/ipv4/ip_forward").value_or("")));
   if (value == "1") return {Health::kGood, "forwarding of IPv4", ""};
   return {Health::kWeak, "no forwarding of IPv4",
@@ -168,10 +196,10 @@ void add_warnings(client::Client& client, std::vector<Finding>& findings) {
 
 Result<int> run_doctor(Session& session, const Arguments&) {
   TRY_ASSIGN(client::Client * client, session.client());
-  std::vector<Finding> findings = {check_kernel(),          check_cgroups(),
-                                   check_overlay(),         check_seccomp(),
-                                   check_user_namespaces(), check_ids(),
-                                   check_forwarding(),      check_engine(client->endpoint())};
+  std::vector<Finding> findings = {
+      check_kernel(),           check_cgroups(),         check_overlay(),
+      check_seccomp(),          check_user_namespaces(), check_ids(),
+      check_rootless_network(), check_forwarding(),      check_engine(client->endpoint())};
   if (findings.back().health == Health::kGood) add_warnings(*client, findings);
   int bad = 0;
   int weak = 0;
