@@ -204,7 +204,11 @@ Result<TopAnswer> ContainersImpl::top(std::string_view ref, std::string_view ps_
   }
   // All processes of the machine, of which those of the container are shown: what people give as
   // arguments may not go with a list of pids.
-  TRY_ASSIGN(SpawnOutput output, run_program(command));
+  SpawnOptions ps;
+  ps.arguments = std::move(command);
+  // A busy machine's processes take more than what is kept of other programs.
+  ps.max_caught = std::size_t{64} << 20;
+  TRY_ASSIGN(SpawnOutput output, spawn_and_wait(ps));
   if (output.exit_code != 0) {
     return fail(Code::kInvalidArgument, cat("ps: ", trim(output.error_text)));
   }

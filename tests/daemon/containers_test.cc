@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Containers, by docker's command line: what its users and their scripts rely on.
 #include <signal.h>
+#include <spawn.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <thread>
 
+#include "base/cleanup.h"
 #include "base/strings.h"
 #include "daemon/daemon_fixture.h"
 #include "sys/file_io.h"
+#include "sys/process.h"
 #include "sys/unix_socket.h"
 
 namespace dhow::daemon_test {
@@ -102,6 +106,25 @@ TEST_F(DaemonContainersTest, LivesThroughItsStates) {
   docker_output({"kill", "renamed"});
   EXPECT_EQ(docker_output({"wait", "renamed"}), "137");
   EXPECT_EQ(docker_output({"rm", "renamed"}), "renamed");
+}
+
+// ps tells of all of a machine's processes.
+TEST_F(DaemonContainersTest, TopFindsProcessesBehindManyOthers) {
+  constexpr std::size_t kWords = 40'000;
+  std::vector<std::string> words(kWords, "0");
+  words[0] = "sleep";
+  words[1] = "1000";
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  pid_t loud = 0;
+  ASSERT_EQ(::posix_spawnp(&loud, "sleep", nullptr, nullptr, pointers.data(), environ), 0);
+  Cleanup end([&] {
+    ::kill(loud, SIGKILL);
+    std::ignore = wait_for(loud);
+  });
+  start_sleeper("one");
+  EXPECT_THAT(docker_output({"top", "one"}), HasSubstr("sleep 1000"));
 }
 
 TEST_F(DaemonContainersTest, RefusesInDockersWords) {
