@@ -19,7 +19,7 @@ readonly kRun=(busybox-static)
 readonly kTest=(
   libgtest-dev libgmock-dev      # unit and end-to-end tests
   libseccomp-dev                 # the reference that our filters are compared with
-  busybox-static procps uidmap iproute2 strace
+  busybox-static procps uidmap passt slirp4netns iproute2 strace
   containernetworking-plugins iptables nftables  # networks by CNI
   runc crun                      # what our answers are compared with
   criu                           # checkpoints

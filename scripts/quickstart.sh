@@ -6,7 +6,7 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly kBin=$PWD/build/release/bin
-readonly kPrograms=(dhow dhow-tls dhowd containerd-shim-dhow-v1 dhow-init dhow-runtime)
+readonly kPrograms=(dhow dhow-tls dhowd containerd-shim-dhow-v1 dhow-init dhow-net dhow-runtime)
 
 work=
 engine=

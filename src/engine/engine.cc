@@ -7,8 +7,11 @@
 #include <cerrno>
 
 #include "base/hasher.h"
+#include "base/log.h"
 #include "base/strings.h"
 #include "engine/containers_impl.h"
+#include "engine/programs.h"
+#include "network/rootless/place.h"
 #include "oci/platform.h"
 #include "snapshot/overlay.h"
 #include "snapshot/tree.h"
@@ -74,6 +77,15 @@ Result<network::NetworksOptions> networks_options(const EngineOptions& given) {
   // In a user namespace the machine's own network is out of reach.
   TRY_ASSIGN(bool is_users_own, in_user_namespace());
   options.usable = !is_users_own && ::geteuid() == 0;
+  if (!given.is_rootless) return options;
+  std::string keeper = find_program(given.network_keeper, "dhow-net");
+  options.usable = !keeper.empty();
+  if (!options.usable) {
+    log::warning("the program dhow-net is not installed: containers have no networks");
+    return options;
+  }
+  options.place =
+      network::rootless::make_place({given.state, std::move(keeper), given.rootless_uplink});
   return options;
 }
 

@@ -54,6 +54,11 @@ struct EngineOptions {
   std::string cgroupns_mode;  // "": private on cgroup v2, else host
   std::vector<std::string> cdi_folders = {"/etc/cdi", "/var/run/cdi"};
   std::vector<std::string> dns, dns_options, dns_search;
+  // The process is in a user namespace of its own, and its networks are in a network namespace of
+  // theirs. What connects that with the outside: "pasta", "slirp4netns"; "": the first that works.
+  bool is_rootless = false;
+  std::string network_keeper;  // as `shim`: "dhow-net"
+  std::string rootless_uplink;
   // Of networks. The names are the host's, so engines beside one another need their own: those of
   // an engine with another state folder than the default one come from that folder's path.
   std::string bridge;          // interface of the default network; "": "dhow0"

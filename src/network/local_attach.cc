@@ -205,6 +205,12 @@ Status LocalNetworks::make_link(const Endpoint& endpoint, const NetworkRecord& r
   plan.isolated = !record.option("com.docker.network.bridge.enable_icc", true);
   // It may call itself by its published port, which br_netfilter has the bridge do.
   plan.hairpin = !endpoint.ports.empty();
+  auto made = here.make_veth(plan, space);
+  if (made || made.error().sys_errno() != EEXIST || !options_.place) return made;
+  // Its other end was in a namespace that has died, which the kernel is still taking away.
+  TRY_ASSIGN(std::optional<LinkInfo> link, there.find(endpoint.inside));
+  if (link && link->kind != "veth") return made;
+  TRY(there.remove(endpoint.inside));
   return here.make_veth(plan, space);
 }
 
@@ -238,13 +244,14 @@ Status LocalNetworks::publish(const Endpoint& endpoint) {
   TRY_CONTEXT(firewall_.add_ports(firewall_ports(endpoint)),
               cat("driver failed programming external connectivity on endpoint ", endpoint.name,
                   " (", endpoint.id, ")"));
+  TRY(lead(firewall_ports(endpoint)));
   return forget_connections(firewall_ports(endpoint), true);
 }
 
-Result<Attachment> LocalNetworks::attach(const AttachRequest& request) {
+Result<Attachment> LocalNetworks::attach_there(const AttachRequest& request) {
   TRY_ASSIGN(bool for_plugins, is_for_plugins(request.joins));
   // A former run is settled before the next one; this is for what could not be taken away then.
-  detach(request.container);
+  detach_there(request.container);
   if (for_plugins) return attach_by_plugins(request);
   Attachment result;
   Cleanup undo([&] {
@@ -346,7 +353,7 @@ void LocalNetworks::unwire(const std::vector<Endpoint>& endpoints, Gone gone, Fd
   if (wired_[container].empty()) wired_.erase(container);
 }
 
-void LocalNetworks::detach(const std::string& container) {
+void LocalNetworks::detach_there(const std::string& container) {
   std::vector<Endpoint> own;
   for (Endpoint& endpoint : endpoints_of_container(container)) {
     // By itself: rows of several runs may be left, and each run may have been of another kind.
@@ -359,9 +366,9 @@ void LocalNetworks::detach(const std::string& container) {
   unwire(own, Gone::kSoon);
 }
 
-Result<Endpoint> LocalNetworks::connect(const std::string& container, const std::string& name,
-                                        const Join& wanted, const std::vector<PortWish>& ports,
-                                        FdRef space) {
+Result<Endpoint> LocalNetworks::connect_there(const std::string& container, const std::string& name,
+                                              const Join& wanted,
+                                              const std::vector<PortWish>& ports, FdRef space) {
   std::vector<Join> all_joins = {wanted};
   for (const Endpoint& other : endpoints_of_container(container)) {
     all_joins.push_back({other.network, {}, {}, {}, 0, {}});
@@ -390,7 +397,7 @@ Result<Endpoint> LocalNetworks::connect(const std::string& container, const std:
   Cleanup undo([&] {
     // Once: an address that was given back may be another's by now.
     if (!is_known) return unwire({endpoint}, Gone::kNow, space);
-    std::ignore = disconnect(container, wanted.network, space);
+    std::ignore = disconnect_there(container, wanted.network, space);
   });
   TRY(add_rows({endpoint}));
   {
@@ -413,8 +420,8 @@ Result<Endpoint> LocalNetworks::connect(const std::string& container, const std:
   return endpoint;
 }
 
-Status LocalNetworks::disconnect(const std::string& container, const std::string& network,
-                                 FdRef space) {
+Status LocalNetworks::disconnect_there(const std::string& container, const std::string& network,
+                                       FdRef space) {
   auto find = [&]() -> std::optional<Endpoint> {
     for (const Endpoint& endpoint : endpoints_of_container(container)) {
       if (endpoint.network == network) return endpoint;
@@ -436,8 +443,7 @@ Status LocalNetworks::disconnect(const std::string& container, const std::string
   return moved;
 }
 
-void LocalNetworks::settle(const std::set<std::string>& running) {
-  if (!options_.usable) return;
+void LocalNetworks::settle_there(const std::set<std::string>& running) {
   std::vector<std::string> gone;
   std::vector<Endpoint> stay;
   std::vector<Endpoint> torn;  // a death came in between
@@ -460,6 +466,8 @@ void LocalNetworks::settle(const std::set<std::string>& running) {
         std::lock_guard lock(mutex_);
         auto held = ports_.take_over(endpoint.container, endpoint.ports);
         if (!held) warn(cat("container ", endpoint.container), held.error());
+        held = lead(firewall_ports(endpoint));
+        if (!held) warn(cat("container ", endpoint.container), held.error());
       }
       if (!links) continue;
       if (endpoint.outside.empty()) {
@@ -473,7 +481,7 @@ void LocalNetworks::settle(const std::set<std::string>& running) {
     }
     if (auto made = firewall_.rebuild(); !made) warn("networks", made.error());
   }
-  for (const std::string& container : gone) detach(container);
+  for (const std::string& container : gone) detach_there(container);
   for (const Endpoint& endpoint : torn) unwire({endpoint}, Gone::kNow);
   settle_plugged(plugged);
   {

@@ -121,6 +121,10 @@ void take_result(const cni::AddResult& result, Endpoint& endpoint) {
 }  // namespace
 
 Result<NetworkRecord> LocalNetworks::cni_record_of(const NewNetwork& wanted) const {
+  if (options_.place) {
+    return fail(Code::kUnimplemented,
+                "networks of the driver \"cni\" need an engine of root: plugins expect its rights");
+  }
   TRY(check_wish(wanted));
   NetworkRecord record;
   record.name = wanted.name;

@@ -179,6 +179,15 @@ Status LocalNetworks::fit_ports(const std::string& container, std::vector<Publis
 Result<std::vector<PublishedPort>> LocalNetworks::take_ports(
     const std::string& container, const std::vector<PortWish>& wishes,
     const std::vector<Endpoint>& endpoints) {
+  auto is_local = [](const PortWish& wish) {
+    return wish.host && wish.host->is_v6 && wish.host->v6.is_loopback();
+  };
+  // The shims listen there, and the networks are elsewhere.
+  if (options_.place && std::ranges::any_of(wishes, is_local)) {
+    return fail(Code::kUnimplemented,
+                "PortBindings: the host address ::1: an engine of an ordinary user does not publish "
+                "ports there");
+  }
   Families families{.v4 = false, .v6 = false, .has_shim = true};
   std::optional<Ip> host;
   std::string id;
@@ -221,6 +230,7 @@ Status LocalNetworks::carry_ports(const std::vector<Endpoint>& before,
     if (!endpoint.ports.empty() && !had) TRY(here.set_hairpin(endpoint.outside));
   }
   TRY(firewall_.move_ports(from, to));
+  TRY(lead(to));
   return forget_connections(from, false);
 }
 

@@ -60,6 +60,7 @@ Status check_unused(const Rows& rows, const std::string& name) {
 LocalNetworks::LocalNetworks(NetworksOptions options, metadata::Database& database)
     : options_(std::move(options)),
       database_(database),
+      ports_(options_.place.get()),
       cni_({.plugin_folders = options_.cni_plugins,
             .cache_folder = options_.state + "/cni/results"}),
       firewall_(options_.table, [this] { return truth(); }) {}
@@ -229,7 +230,7 @@ Result<NetworkRecord> LocalNetworks::remove(std::string_view ref) {
     return fail(Code::kPermissionDenied, cat("error while removing network: network ", record.name,
                                              " has active endpoints (", join(users, ", "), ")"));
   }
-  TRY(record.is_cni() ? collect(record) : drop_bridge(record));
+  TRY(drop(record));
   auto written = database_.write([&](metadata::Transaction& transaction) -> Status {
     Rows rows(transaction, options_.name_space);
     if (record.is_config_only()) TRY(check_unused(rows, record.name));

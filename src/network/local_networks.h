@@ -18,6 +18,7 @@
 #include "network/firewall.h"
 #include "network/link_reaper.h"
 #include "network/links.h"
+#include "network/place.h"
 #include "network/record.h"
 #include "sys/fd.h"
 
@@ -43,6 +44,8 @@ struct NetworksOptions {
   bool opens_host_firewall = false;
   // The kernel lets us make networks; else there are "host" and "none" alone.
   bool usable = true;
+  // Where they are made; none: in the network namespace of this process.
+  std::shared_ptr<Place> place;
 };
 
 // What is asked of a network that is to be made (POST /networks/create).
@@ -108,6 +111,10 @@ struct Attachment {
 // safe; calls block on the database and the kernel. Errors are in docker's words.
 class LocalNetworks {
  public:
+  // With a place of its own and nobody in it: that goes, too.
+  ~LocalNetworks();
+  LocalNetworks(const LocalNetworks&) = delete;
+  LocalNetworks& operator=(const LocalNetworks&) = delete;
   // Reads the rows, and makes that of the default network when there is none.
   static Result<std::unique_ptr<LocalNetworks>> open(NetworksOptions options,
                                                      metadata::Database& database);
@@ -153,6 +160,19 @@ class LocalNetworks {
 
  private:
   LocalNetworks(NetworksOptions options, metadata::Database& database);
+
+  // local_place.cc: runs `work` where the networks are.
+  Status in_place(Place::Way way, const std::function<Status()>& work) const;
+  // Ports that are held by somebody else lead there.
+  Status lead(const std::vector<FirewallPort>& ports) const;
+  // What the public ones of the same name do there.
+  Result<Attachment> attach_there(const AttachRequest& request);
+  void detach_there(const std::string& container);
+  Result<Endpoint> connect_there(const std::string& container, const std::string& name,
+                                 const Join& wanted, const std::vector<PortWish>& ports,
+                                 FdRef space);
+  Status disconnect_there(const std::string& container, const std::string& network, FdRef space);
+  void settle_there(const std::set<std::string>& running);
   struct Network {
     NetworkRecord record;
     AddressPool pool;
@@ -212,6 +232,8 @@ class LocalNetworks {
   // With the lock of bridges: has the firewalls of others let through what they are to, or tells of
   // it.
   void settle_host_firewall() const;
+  // Whatever it is, from where it is.
+  Status drop(const NetworkRecord& record);
 
   // local_attach.cc
   Result<Endpoint> plan(const std::string& container, const std::string& name, const Join& wanted,

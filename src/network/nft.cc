@@ -227,6 +227,26 @@ Rule& Rule::established() {
 
 Rule& Rule::redirected() { return connection(NFT_CT_STATUS, IPS_DST_NAT); }
 
+Rule& Rule::for_transparent_socket() {
+  NetlinkRequest data = expression();
+  data.attribute_network_order(NFTA_SOCKET_KEY, NFT_SOCKET_TRANSPARENT);
+  data.attribute_network_order(NFTA_SOCKET_DREG, kFirst);
+  parts_.emplace_back("socket", std::move(data));
+  return compare(std::string(1, 1), true);
+}
+
+Rule& Rule::set_mark(std::uint32_t mark) {
+  NetlinkRequest value = expression();
+  value.attribute_network_order(NFTA_IMMEDIATE_DREG, kFirst);
+  add_value(value, NFTA_IMMEDIATE_DATA, host_order(mark));
+  parts_.emplace_back("immediate", std::move(value));
+  NetlinkRequest data = expression();
+  data.attribute_network_order(NFTA_META_KEY, NFT_META_MARK);
+  data.attribute_network_order(NFTA_META_SREG, kFirst);
+  parts_.emplace_back("meta", std::move(data));
+  return *this;
+}
+
 // To what the registers have.
 Rule& Rule::nat(std::uint32_t type, bool with_port) {
   NetlinkRequest data = expression();

@@ -50,6 +50,9 @@ class Rule {
   Rule& established();
   // Its target was changed by a dnat.
   Rule& redirected();
+  // Some socket here has the packet's target as its own address by IP_TRANSPARENT.
+  Rule& for_transparent_socket();
+  Rule& set_mark(std::uint32_t mark);
   // The target becomes what the map has for (address, protocol, port), or for (protocol, port).
   // After ip4() or ip6().
   Rule& dnat_by_address(std::string_view map);

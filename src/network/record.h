@@ -49,6 +49,13 @@ struct NewSubnet {
   bool operator==(const NewSubnet&) const = default;
 };
 
+// What a network that is none has for others.
+struct NetworkSettings {
+  std::vector<NewSubnet> subnets;
+  bool v4 = true;
+  bool v6 = false;
+};
+
 // A network as it is kept. Those without addresses of their own, "host" and "none", have neither
 // bridge nor subnet.
 struct NetworkRecord {
@@ -83,12 +90,7 @@ struct NetworkRecord {
   TextMap labels;
 
   // It is none, and only has settings for others, which are these, and the options and labels.
-  struct Settings {
-    std::vector<NewSubnet> subnets;
-    bool v4 = true;
-    bool v6 = false;
-  };
-  std::optional<Settings> settings;
+  std::optional<NetworkSettings> settings;
   // The name of the one that has its settings; "": it has its own.
   std::string config_from;
 

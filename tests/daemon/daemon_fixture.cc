@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +43,15 @@ bool take_ids(const fs::path& folder) {
          ::mount(ids.c_str(), "/etc/subgid", nullptr, MS_BIND, nullptr) == 0;
 }
 
+// In a child with a mount namespace of its own.
+bool open_tun() {
+  constexpr unsigned kTunMajor = 10;
+  constexpr unsigned kTunMinor = 200;
+  return ::mount("tmpfs", "/dev/net", "tmpfs", 0, nullptr) == 0 &&
+         ::mknod("/dev/net/tun", S_IFCHR, makedev(kTunMajor, kTunMinor)) == 0 &&
+         ::chmod("/dev/net/tun", 0666) == 0;
+}
+
 // In a child: becomes an ordinary user.
 bool become_nobody() {
   return ::setgroups(0, nullptr) == 0 && ::setresgid(kNobody, kNobody, kNobody) == 0 &&
@@ -72,12 +83,16 @@ void DaemonTest::SetUp() {
   fs::permissions(folder_, fs::perms(0711));
   std::ofstream file(folder_ / "dhowd.toml");
   file << "shim = \"" << program("DHOW_SHIM") << "\"\nbuiltin-images = \"" << program("DHOW_IMAGES")
-       << "\"\nlog-level = \"debug\"\n";
+       << "\"\nlog-level = \"debug\"\n"
+       << settings_;
   if (!is_rootless_) file << "cgroup-parent = \"/" << folder_.filename().string() << "\"\n";
   file.close();
   if (!subordinate_ids_.empty()) std::ofstream(folder_ / "ids") << subordinate_ids_;
   if (is_rootless_) {
     ASSERT_EQ(::chown(folder_.c_str(), kNobody, kNobody), 0);
+    // Looked for beside dhowd.
+    fs::copy(fs::path(needed("DHOWD")).parent_path() / "dhow-net",
+             fs::path(program("DHOWD")).parent_path() / "dhow-net");
   }
   ASSERT_NO_FATAL_FAILURE(start_daemon());
 }
@@ -127,7 +142,10 @@ void DaemonTest::start_daemon(std::vector<std::string> more) {
   std::string space = network_ ? cat("/proc/", ::getpid(), "/fd/", network_.get()) : "";
   start.before_exec = [this, space] {
     return (space.empty() || enter_network(space.c_str())) &&
-           (subordinate_ids_.empty() || take_ids(folder_)) && (!is_rootless_ || become_nobody());
+           (subordinate_ids_.empty() || take_ids(folder_)) &&
+           (!is_rootless_ || !has_tun_ || subordinate_ids_.empty() || open_tun()) &&
+           (path_.empty() || ::setenv("PATH", path_.c_str(), 1) == 0) &&
+           (!is_rootless_ || become_nobody());
   };
   auto started = testing_support::spawn_dhowd(start);
   ASSERT_TRUE(started.has_value()) << started.error().message();

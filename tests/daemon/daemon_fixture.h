@@ -50,6 +50,12 @@ class DaemonTest : public ::testing::Test {
   bool is_rootless_ = false;
   // As well: what dhowd reads in /etc/subuid and /etc/subgid; "": what the host has there.
   std::string subordinate_ids_;
+  // Set before SetUp, for one that belongs to nobody: /dev/net/tun is open to all, as distributions
+  // have it.
+  bool has_tun_ = true;
+  // Set before SetUp: lines of the configuration, and where programs are looked for; "": as here.
+  std::string settings_;
+  std::string path_;
   // Set before SetUp: the network namespace that dhowd is in; none: the host's.
   Fd network_;
   std::filesystem::path folder_;

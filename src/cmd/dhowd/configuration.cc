@@ -227,6 +227,7 @@ void add_engine_readers(std::map<std::string_view, Reader>& readers) {
   readers["fixed-cidr-v6"] = text(&Engine::bridge_subnet6);
   readers["firewall-table"] = text(&Engine::firewall_table);
   readers["open-host-firewall"] = flag(&Engine::opens_host_firewall);
+  readers["rootless-network"] = choice(&Engine::rootless_uplink, {"", "pasta", "slirp4netns"});
   readers["default-address-pools"] = [](const Setting& in, Configuration& out) {
     return read_address_pools(in, out.engine.address_pools);
   };

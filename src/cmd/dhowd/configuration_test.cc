@@ -104,6 +104,7 @@ ipv6 = true
 fixed-cidr-v6 = "fd00:17::/64"
 firewall-table = "mine"
 open-host-firewall = true
+rootless-network = "slirp4netns"
 cni-plugin-dirs = ["/p", "/q"]
 cni-conf-dir = "/n"
 default-address-pools = [{ base = "10.2.0.0/16", size = 25 }]
@@ -115,6 +116,7 @@ default-address-pools = [{ base = "10.2.0.0/16", size = 25 }]
   EXPECT_EQ(engine.bridge_address, "10.1.0.1/24");
   EXPECT_EQ(engine.firewall_table, "mine");
   EXPECT_TRUE(engine.opens_host_firewall);
+  EXPECT_EQ(engine.rootless_uplink, "slirp4netns");
   EXPECT_TRUE(engine.ipv6);
   EXPECT_EQ(engine.bridge_subnet6, "fd00:17::/64");
   EXPECT_THAT(engine.cni_plugins, ::testing::ElementsAre("/p", "/q"));
@@ -140,6 +142,8 @@ TEST(ConfigurationTest, FaultsNameFileLineAndKey) {
             "/x.toml: line 1: log-level: \"loud\" is none of: debug, info, warning, error");
   EXPECT_EQ(fault_of("default-ipc-mode = \"x\""),
             "/x.toml: line 1: default-ipc-mode: \"x\" is none of: private, shareable");
+  EXPECT_EQ(fault_of("rootless-network = \"x\""),
+            "/x.toml: line 1: rootless-network: \"x\" is none of: , pasta, slirp4netns");
   EXPECT_EQ(fault_of("default-shm-size = \"x\""), "/x.toml: line 1: default-shm-size: not a size");
   EXPECT_EQ(fault_of("default-shm-size = -1"), "/x.toml: line 1: default-shm-size: not a size");
   EXPECT_EQ(fault_of("default-shm-size = \"9999999999t\""),

@@ -9,6 +9,7 @@
 #include "cmd/dhowd/log_lines.h"
 #include "cmd/dhowd/options.h"
 #include "cmd/dhowd/rootless.h"
+#include "engine/programs.h"
 #include "sys/file_io.h"
 
 namespace {
@@ -31,8 +32,15 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (::geteuid() != 0) {
+    // Before: where this program is cannot be told in another mount namespace once nobody is in the
+    // one that it was started in.
+    dhow::engine::EngineOptions& options = configuration->engine;
+    options.shim = dhow::engine::find_program(options.shim, "containerd-shim-dhow-v1");
+    options.init = dhow::engine::find_program(options.init, "dhow-init");
+    options.network_keeper = dhow::engine::find_program(options.network_keeper, "dhow-net");
     auto entered = dhow::dhowd::enter_user_namespace(configuration->engine.state);
     if (!entered) return report(entered.error());
+    options.is_rootless = true;
     configuration->group.clear();  // its number means nothing here
   }
   dhow::dhowd::start_log(configuration->log_level, configuration->json_log);

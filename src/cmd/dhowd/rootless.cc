@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "network/rootless/place.h"
 #include "runtime/id_map.h"
 #include "sys/file_io.h"
 #include "sys/process.h"
@@ -120,6 +121,10 @@ Status become_root() {
 
 Status enter_user_namespace(const std::string& state) {
   TRY_ASSIGN(Fd theirs, namespace_of_shims(state));
+  // Without containers there may still be their network.
+  if (!theirs) {
+    TRY_ASSIGN(theirs, network::rootless::keeper_user_namespace(state));
+  }
   if (!theirs) {
     TRY(make_user_namespace());
     return become_root();
