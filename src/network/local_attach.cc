@@ -29,16 +29,16 @@ Status forbid_new_six() {
 }
 
 // Sets up the namespace that is given, or a new one, which is the result; `there` speaks with it.
-Result<Fd> open_name_space(FdRef given, std::optional<Links>& there) {
+// `whole`: also what the runtime would set, but in a user namespace doesn't.
+Result<Fd> open_name_space(FdRef given, bool whole, std::optional<Links>& there) {
   auto set_up = [&]() -> Status {
     TRY(forbid_new_six());
     TRY_ASSIGN(there, Links::open());
     return {};
   };
   if (given.get() < 0) {
-    // What is in the container's configuration besides, its runtime sets.
     return make_name_space([&]() -> Status {
-      TRY(bring_loopback_up());
+      TRY(whole ? set_up_for_container() : bring_loopback_up());
       return set_up();
     });
   }
@@ -285,7 +285,7 @@ Status LocalNetworks::attach_all(const AttachRequest& request, Attachment& resul
     for (const Endpoint& endpoint : result.endpoints) wired.push_back({endpoint, false});
   }
   std::optional<Links> there;
-  TRY_ASSIGN(result.space, open_name_space(request.space, there));
+  TRY_ASSIGN(result.space, open_name_space(request.space, options_.place != nullptr, there));
   FdRef space = result.space ? FdRef(result.space) : request.space;
   TRY_ASSIGN(Links here, Links::open());
   for (const Endpoint& endpoint : result.endpoints) {

@@ -184,9 +184,10 @@ Result<std::vector<PublishedPort>> LocalNetworks::take_ports(
   };
   // The shims listen there, and the networks are elsewhere.
   if (options_.place && std::ranges::any_of(wishes, is_local)) {
-    return fail(Code::kUnimplemented,
-                "PortBindings: the host address ::1: an engine of an ordinary user does not publish "
-                "ports there");
+    return fail(
+        Code::kUnimplemented,
+        "PortBindings: the host address ::1: an engine of an ordinary user does not publish "
+        "ports there");
   }
   Families families{.v4 = false, .v6 = false, .has_shim = true};
   std::optional<Ip> host;

@@ -32,7 +32,7 @@ void write_addressing(JsonWriter& out, const std::optional<Addressing<Net>>& add
   if (addressing->chosen) out.member_boolean(cat("chosen", suffix), true);
 }
 
-void write_settings(JsonWriter& out, const NetworkRecord::Settings& settings) {
+void write_settings(JsonWriter& out, const NetworkSettings& settings) {
   out.key("settings").begin_object();
   out.member_boolean("ipv4", settings.v4).member_boolean("ipv6", settings.v6);
   out.key("subnets").begin_array();

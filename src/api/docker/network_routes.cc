@@ -69,7 +69,7 @@ void write_addressing(JsonWriter& json, const std::optional<network::Addressing<
   json.end_object();
 }
 
-void write_settings(JsonWriter& json, const NetworkRecord::Settings& settings) {
+void write_settings(JsonWriter& json, const network::NetworkSettings& settings) {
   json.begin_array();
   for (const network::NewSubnet& subnet : settings.subnets) {
     json.begin_object().member("Subnet", subnet.subnet);
