@@ -55,6 +55,11 @@ struct MountFields {
   std::vector<std::string> driver_options;
   std::vector<std::string> labels;
   std::string driver;
+  std::string id_map;  // of a bind or a volume
+
+  bool says_volume() const {
+    return !volume.empty() || !driver.empty() || !driver_options.empty() || !labels.empty();
+  }
 };
 
 Result<bool> switch_of(std::string_view name, std::string_view value, bool given) {
@@ -118,6 +123,8 @@ Status set_field(std::string_view name, std::string_view value, bool given, Moun
     mount.consistency = lower_text(value);
   } else if (name == "bind-propagation") {
     mount.bind["Propagation"] = oci::json_quoted(lower_text(value));
+  } else if (name == "idmap") {
+    mount.id_map = value;
   } else if (name == "bind-recursive") {
     return set_recursive(value, mount);
   } else if (name == "volume-subpath") {
@@ -154,6 +161,19 @@ Status check_recursive(const MountFields& mount) {
   return {};
 }
 
+// What one type of mount has and the others have not.
+Status check_kinds(const MountFields& mount) {
+  if (mount.says_volume() && mount.type != "volume")
+    return wrong_mount(cat("cannot mix 'volume-*' options with mount type '", mount.type, "'"));
+  if (!mount.bind.empty() && mount.type != "bind")
+    return wrong_mount(cat("cannot mix 'bind-*' options with mount type '", mount.type, "'"));
+  if (!mount.memory.empty() && mount.type != "tmpfs")
+    return wrong_mount(cat("cannot mix 'tmpfs-*' options with mount type '", mount.type, "'"));
+  if (!mount.image.empty() && mount.type != "image")
+    return wrong_mount(cat("cannot mix 'image-*' options with mount type '", mount.type, "'"));
+  return {};
+}
+
 void write_members(JsonWriter& json, const std::map<std::string, std::string>& members) {
   for (const auto& [name, value] : members) json.key(name).raw(value);
 }
@@ -171,14 +191,12 @@ Status write_mount(std::string_view text, JsonWriter& json) {
   }
   if (mount.type.empty()) return wrong_mount("type is required");
   if (mount.target.empty()) return wrong_mount("target is required");
-  bool volume = !mount.volume.empty() || !mount.driver.empty() || !mount.driver_options.empty() ||
-                !mount.labels.empty();
-  if (volume && mount.type != "volume")
-    return wrong_mount(cat("cannot mix 'volume-*' options with mount type '", mount.type, "'"));
-  if (!mount.bind.empty() && mount.type != "bind")
-    return wrong_mount(cat("cannot mix 'bind-*' options with mount type '", mount.type, "'"));
-  if (!mount.memory.empty() && mount.type != "tmpfs")
-    return wrong_mount(cat("cannot mix 'tmpfs-*' options with mount type '", mount.type, "'"));
+  if (!mount.id_map.empty()) {
+    if (mount.type != "volume" && mount.type != "bind")
+      return wrong_mount(cat("cannot mix 'idmap' with mount type '", mount.type, "'"));
+    (mount.type == "bind" ? mount.bind : mount.volume)["IDMap"] = oci::json_quoted(mount.id_map);
+  }
+  TRY(check_kinds(mount));
   TRY(check_recursive(mount));
   json.begin_object().member("Type", mount.type);
   if (!mount.source.empty()) json.member("Source", mount.source);
@@ -190,7 +208,7 @@ Status write_mount(std::string_view text, JsonWriter& json) {
     write_members(json, mount.bind);
     json.end_object();
   }
-  if (volume) {
+  if (mount.says_volume()) {
     json.key("VolumeOptions").begin_object();
     write_members(json, mount.volume);
     write_map(json, "Labels", {mount.labels.begin(), mount.labels.end()});

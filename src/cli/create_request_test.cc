@@ -108,6 +108,15 @@ TEST(CreateRequestTest, VolumesAndMounts) {
       R"({"Type":"bind","Source":"/a","Target":"/b","ReadOnly":true,"BindOptions":{"Propagation":"rshared"}})");
   oci::JsonWriter bad;
   EXPECT_EQ(write_mount("type=bind,src=/a", bad).error().message(), "target is required");
+  oci::JsonWriter mapped;
+  ASSERT_TRUE(write_mount("type=bind,src=/a,dst=/b,idmap=uids=0-1-2;gids=0-1-2", mapped));
+  EXPECT_NE(mapped.text().find(R"("BindOptions":{"IDMap":"uids=0-1-2;gids=0-1-2"})"),
+            std::string::npos)
+      << mapped.text();
+  EXPECT_EQ(write_mount("type=tmpfs,dst=/b,idmap=uids=0-1-2", bad).error().message(),
+            "cannot mix 'idmap' with mount type 'tmpfs'");
+  EXPECT_EQ(write_mount("type=bind,src=/a,dst=/b,image-subpath=x", bad).error().message(),
+            "cannot mix 'image-*' options with mount type 'bind'");
 }
 
 TEST(CreateRequestTest, NetworksAndTheirSettings) {

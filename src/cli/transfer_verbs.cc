@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // pull, push, save, load, import and export.
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/strings.h"
 #include "cli/container_calls.h"
 #include "cli/copy.h"
+#include "cli/copy_files.h"
 #include "cli/credentials.h"
 #include "cli/tables.h"
 #include "oci/reference.h"
@@ -98,7 +100,13 @@ Result<int> run_load(Session& session, const Arguments& arguments) {
   call.content_type = "application/x-tar";
   call.streamed_body = true;
   TRY_ASSIGN(client::Exchange exchange, client->send(std::move(call)));
-  TRY(send_body(exchange, file ? FdRef(file) : FdRef(STDIN_FILENO)));
+  struct stat info{};
+  if (file && ::fstat(file.get(), &info) == 0 && S_ISDIR(info.st_mode)) {
+    // The folder of an OCI layout, as the archive that it would be.
+    TRY(send_archive(exchange, std::string(path), ".", true));
+  } else {
+    TRY(send_body(exchange, file ? FdRef(file) : FdRef(STDIN_FILENO)));
+  }
   TRY(exchange.await_head());
   TRY(show_progress(session, exchange, ProgressDisplay::Target::kOutput, false));
   return 0;
@@ -162,7 +170,7 @@ constexpr Flag kExportFlags[] = {
     {"output", kString, 'o', "FILE", "write to a file rather than to standard output", "files"},
 };
 constexpr Flag kLoadFlags[] = {
-    {"input", kString, 'i', "FILE", "read a file rather than standard input", "files"},
+    {"input", kString, 'i', "FILE", "read a file, or the folder of an OCI layout", "files"},
     {"platform", kString, 0, "OS/ARCH", "one platform of an image of several"},
     {"quiet", kBool, 'q', "", "do not show how it gets on"},
 };

@@ -155,6 +155,7 @@ struct BindOptions {
   bool create_mountpoint = false;
   bool read_only_non_recursive = false;
   bool read_only_force_recursive = false;
+  std::string id_map;  // dhow's own: "uids=0-1000-10;gids=0-1000-10", as crun has them
   bool operator==(const BindOptions&) const = default;
 };
 
@@ -169,6 +170,7 @@ struct VolumeOptions {
   TextMap labels;
   std::optional<VolumeDriverConfig> driver_config;
   std::string subpath;
+  std::string id_map;  // as BindOptions::id_map
   bool operator==(const VolumeOptions&) const = default;
 };
 

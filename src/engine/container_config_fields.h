@@ -150,6 +150,7 @@ void describe(Visitor& visit, Type& value) {
   visit("CreateMountpoint", value.create_mountpoint, Show::kIfSet);
   visit("ReadOnlyNonRecursive", value.read_only_non_recursive, Show::kIfSet);
   visit("ReadOnlyForceRecursive", value.read_only_force_recursive, Show::kIfSet);
+  visit("IDMap", value.id_map, Show::kIfSet);
 }
 
 template <typename Visitor, Is<VolumeDriverConfig> Type>
@@ -163,6 +164,7 @@ void describe(Visitor& visit, Type& value) {
   visit("NoCopy", value.no_copy, Show::kIfSet);
   visit("Labels", value.labels, Show::kIfSet);
   visit("Subpath", value.subpath, Show::kIfSet);
+  visit("IDMap", value.id_map, Show::kIfSet);
   visit("DriverConfig", value.driver_config, Show::kIfSet);
 }
 

@@ -357,6 +357,79 @@ TEST_F(DaemonVolumeTest, MapsTheOwnersOfBinds) {
            "busybox", "stat", "-c", "%u:%g", "/x/file"})
           .output,
       "1000:2000\n");
+  // By --mount, for which docker's API has no field.
+  run({"--rm", "-v", "data:/d", "busybox", "touch", "/d/file"});
+  for (std::string_view mount : {R"("Type":"bind","Source":"SOURCE","BindOptions")",
+                                 R"("Type":"volume","Source":"data","VolumeOptions")"}) {
+    std::string text(mount);
+    if (std::size_t at = text.find("SOURCE"); at != std::string::npos) {
+      text.replace(at, 6, (folder_ / "owned").string());
+    }
+    std::string body = cat(R"({"Image":"busybox","Cmd":["stat","-c","%u:%g","/x/file"],)",
+                           R"("HostConfig":{"NetworkMode":"none","Mounts":[{"Target":"/x",)", text,
+                           R"(:{"IDMap":"uids=0-1000-10;gids=0-2000-10"}}]}})");
+    std::string answer =
+        http(cat("POST /containers/create?name=mapped HTTP/1.0\r\nHost: x\r\nContent-Type: "
+                 "application/json\r\nContent-Length: ",
+                 body.size(), "\r\n\r\n", body));
+    ASSERT_THAT(answer, HasSubstr(" 201 "));
+    EXPECT_EQ(docker_output({"start", "-a", "mapped"}), "1000:2000");
+    docker_output({"rm", "mapped"});
+  }
+}
+
+TEST_F(DaemonVolumeTest, PrunesWhatTheFiltersLeave) {
+  for (const char* name : {"one", "two", "three"}) {
+    docker_output({"volume", "create", "--label", cat("kind=", name), name});
+  }
+  docker_output({"volume", "create"});
+  auto prune = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"volume", "prune", "-f"});
+    return docker_output(more);
+  };
+  EXPECT_THAT(prune({"--filter", "label=kind=one"}), Not(HasSubstr("one\n")));
+  EXPECT_THAT(prune({"-a", "--filter", "label=kind=one"}), HasSubstr("one\n"));
+  EXPECT_THAT(
+      prune({"--filter", "all=true", "--filter", "label!=kind=two", "--filter", "label=kind"}),
+      AllOf(HasSubstr("three\n"), Not(HasSubstr("two\n"))));
+  std::string left = docker_output({"volume", "ls", "-q"});
+  EXPECT_EQ(std::ranges::count(left, '\n'), 1) << left;
+  EXPECT_THAT(prune({}), HasSubstr("Deleted Volumes:"));
+  EXPECT_EQ(docker_output({"volume", "ls", "-q"}), "two");
+  EXPECT_THAT(error_of({"volume", "prune", "-f", "--filter", "foo=1"}),
+              HasSubstr("invalid filter 'foo'"));
+}
+
+// --mount says what the volume that it makes is like.
+TEST_F(DaemonVolumeTest, MountsMakeThem) {
+  EXPECT_EQ(run({"--rm", "--mount",
+                 "type=volume,source=memory,target=/m,volume-driver=local,volume-label=a=b,"
+                 "volume-opt=type=tmpfs,volume-opt=device=tmpfs,volume-opt=o=size=64k",
+                 "busybox", "sh", "-c", "df -k /m | tail -n 1 | tr -s ' ' | cut -d ' ' -f 2"})
+                .output,
+            "64\n");
+  EXPECT_EQ(docker_output({"volume", "inspect", "-f", "{{.Labels.a}} {{.Options.type}}", "memory"}),
+            "b tmpfs");
+  make_image("image");
+  EXPECT_EQ(run({"--rm", "--mount", "type=volume,source=vol,target=/data,volume-nocopy", "image",
+                 "ls", "/data"})
+                .output,
+            "");
+  EXPECT_EQ(run({"--rm", "--mount", "type=volume,source=vol,target=/data,readonly", "image", "sh",
+                 "-c", "cat /data/link; touch /data/x 2>/dev/null || echo fixed"})
+                .output,
+            "image\nfixed\n");
+  EXPECT_EQ(
+      run({"--rm", "--mount", "type=tmpfs,target=/t,tmpfs-size=64k,tmpfs-mode=0710", "busybox",
+           "sh", "-c", "stat -c %a /t; df -k /t | tail -n 1 | tr -s ' ' | cut -d ' ' -f 2"})
+          .output,
+      "710\n64\n");
+  EXPECT_THAT(error_of({"create", "--pull", "never", "--mount",
+                        "type=bind,source=/nothing/there,target=/x", "busybox"}),
+              HasSubstr("invalid mount config for type \"bind\": bind source path does not exist: "
+                        "/nothing/there"));
+  run({"--rm", "-v", (folder_ / "made/here").string() + ":/x", "busybox", "touch", "/x/file"});
+  EXPECT_TRUE(fs::exists(folder_ / "made/here/file"));
 }
 
 TEST_F(DaemonVolumeTest, ContainersInheritThem) {

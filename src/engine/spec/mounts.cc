@@ -168,6 +168,7 @@ Result<WantedMount> bind_mount(const MountConfig& config, bool look) {
     mount.make_source = options.create_mountpoint;
     mount.read_only_top_only = options.read_only_non_recursive;
     TRY(check_recursion(options, config.read_only));
+    if (!options.id_map.empty()) mount.options.push_back(cat("idmap=", options.id_map));
   }
   struct stat info{};
   if (look && !mount.make_source && ::stat(mount.source.c_str(), &info) != 0) {
@@ -243,6 +244,7 @@ Result<WantedMount> volume_mount(const MountConfig& config) {
   if (!config.volume_options) return mount;
   const VolumeOptions& options = *config.volume_options;
   mount.copy_up = !options.no_copy;
+  if (!options.id_map.empty()) mount.options.push_back(cat("idmap=", options.id_map));
   if (!options.subpath.empty()) {
     if (config.source.empty()) {
       return invalid(
