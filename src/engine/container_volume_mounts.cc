@@ -231,8 +231,11 @@ Status ContainersImpl::mount_volume(const std::string& name, VolumeSource source
 }
 
 void ContainersImpl::unmount_volume(const std::string& name) const {
-  std::lock_guard lock(stores_.volumes.store().filling(name));
   std::string place = volume_place(name);
+  // No folder is removed by this; but it tells, without a look at what is mounted, that there is
+  // none.
+  if (::unlink(place.c_str()) != 0 && errno == ENOENT) return;
+  std::lock_guard lock(stores_.volumes.store().filling(name));
   // Of what is mounted nothing is asked: a server may be away.
   if (::rmdir(place.c_str()) == 0 || errno != EBUSY) return;
   for (const ContainerPtr& container : all()) {
