@@ -156,6 +156,32 @@ TEST_F(ImageInteropTest, PodmanLoadsAndSaves) {
   }
 }
 
+TEST_F(ImageInteropTest, BuildahReadsAndWrites) {
+  NEEDS("buildah");
+  if (::geteuid() != 0) GTEST_SKIP() << "buildah would need subordinate ids";
+  make_image(false);  // its storage is podman's
+  export_to(path("image.tar"));
+  std::string buildah =
+      "buildah --root " + path("p") + " --runroot " + path("r") + " --storage-driver vfs ";
+  for (std::string_view format : {"docker-archive", "oci-archive"}) {
+    std::string_view name = format == "docker-archive" ? ":app:1" : "";
+    shell(cat(buildah, "pull -q ", format, ":image.tar", name, " >id && ", buildah,
+              "inspect --type image $(cat id) | grep -q /bin/true"));
+    std::string file = cat(format, ".out.tar");
+    shell(cat(buildah, "push -q $(cat id) ", format, ":", file, ":app:2"));
+    EXPECT_THAT(expect_import(path(file)), ::testing::Contains(HasSubstr("app:2"))) << format;
+  }
+  // A container of it is committed on top of our layers.
+  shell(cat(buildah, "from -q --pull-never --name work $(cat id) && ", buildah,
+            "config --cmd /bin/other work && ", buildah,
+            "commit -q work oci-archive:made.tar:x.example/made:3"));
+  unpack::FileSource source(open_at(kCwd, path("made.tar"), O_RDONLY).value(), "read the archive");
+  auto images =
+      import_images(source, *store_, {.lease = "import", .repository = "app", .progress = nullptr});
+  ASSERT_TRUE(images.has_value()) << images.error().message();
+  EXPECT_THAT(images->at(0).names, ElementsAre(HasSubstr("made:3")));
+}
+
 // Both without a network, in folders of their own.
 TEST_F(ImageInteropTest, DockerLoadsAndSaves) {
   NEEDS("dockerd");

@@ -156,6 +156,8 @@ TEST_P(Quota, VolumesAreFullAtTheirSize) {
   say(container("-v other:/v", "rm /v/*; dd if=/dev/zero of=/v/f bs=1M count=1 2>/dev/null"));
   say(dhow("volume cp other small"));
   EXPECT_EQ(say(container("-v small:/v", "ls /v")), "f");
+  say(dhow("volume export small") + " | " + dhow("volume import back"));
+  EXPECT_EQ(say(container("-v back:/v", "ls /v")), "f");
   EXPECT_EQ(say(container("-v small:/v", fill("/v"))), "3");
   // Nor does the engine itself exceed it.
   say(dhow("create --name one -v small:/v busybox"));
