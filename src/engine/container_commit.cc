@@ -19,6 +19,7 @@
 #include "oci/image_codec.h"
 #include "oci/reference.h"
 #include "sys/file_io.h"
+#include "sys/random_name.h"
 #include "unpack/file_facts.h"
 #include "unpack/layer_survey.h"
 
@@ -123,6 +124,32 @@ void drop_way_to_ours(const DirFd& tree, const DirFd& below, std::vector<Change>
   });
 }
 
+// A look at a layer, for as long as this is there. One that a death leaves belongs to no container,
+// and goes with the next start.
+class LayerView {
+ public:
+  explicit LayerView(snapshot::Snapshotter& snapshots) : snapshots_(snapshots) {}
+  ~LayerView() {
+    if (!key_.empty()) std::ignore = snapshots_.remove(key_);
+  }
+  LayerView(const LayerView&) = delete;
+  LayerView& operator=(const LayerView&) = delete;
+
+  Result<snapshot::MountPlan> open(const std::string& layer) {
+    TRY_ASSIGN(std::string random, random_name());
+    snapshot::NewSnapshot view;
+    view.key = cat("container/diff-", random);
+    view.parent = layer;
+    TRY_ASSIGN(snapshot::MountPlan plan, snapshots_.view(view));
+    key_ = view.key;
+    return plan;
+  }
+
+ private:
+  snapshot::Snapshotter& snapshots_;
+  std::string key_;
+};
+
 }  // namespace
 
 Result<std::vector<Change>> ContainersImpl::changes(std::string_view ref) {
@@ -133,6 +160,12 @@ Result<std::vector<Change>> ContainersImpl::changes(std::string_view ref) {
   plan = snapshot::for_reading(std::move(plan));
   snapshot::MountPlan lower = plan;
   lower.lower.erase(lower.lower.begin());
+  // Where its tree is a copy, nothing lies below it.
+  LayerView view(stores_.images.snapshots);
+  bool is_copy = lower.lower.empty() && !record->facts.parent.empty();
+  if (is_copy) {
+    TRY_ASSIGN(lower, view.open(record->facts.parent));
+  }
   TRY_ASSIGN(MountFd tree_mount, snapshot::mount(plan));
   TRY_ASSIGN(Fd tree_fd, open_at(tree_mount.fd(), ".", O_RDONLY | O_DIRECTORY));
   DirFd tree(std::move(tree_fd));
@@ -143,7 +176,9 @@ Result<std::vector<Change>> ContainersImpl::changes(std::string_view ref) {
     TRY_ASSIGN(below_mount, snapshot::mount(lower));
     TRY_ASSIGN(Fd below_fd, open_at(below_mount.fd(), ".", O_RDONLY | O_DIRECTORY));
     below = DirFd(std::move(below_fd));
-    TRY_ASSIGN(touched, DirFd::open(upper));
+    if (!is_copy) {
+      TRY_ASSIGN(touched, DirFd::open(upper));
+    }
   }
   TRY_ASSIGN(std::vector<unpack::LayerItem> items,
              unpack::survey_layer({.tree = tree,

@@ -11,9 +11,9 @@
 #include "base/strings.h"
 #include "engine/containers_impl.h"
 #include "engine/programs.h"
+#include "engine/storage_driver.h"
 #include "network/rootless/place.h"
 #include "oci/platform.h"
-#include "snapshot/overlay.h"
 #include "snapshot/tree.h"
 #include "sys/file_io.h"
 #include "sys/process.h"
@@ -136,7 +136,7 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
   TRY_ASSIGN(impl->database, metadata::Database::open(given.root + "/dhow.db"));
   impl->leases = std::make_unique<metadata::LeaseStore>(*impl->database);
   TRY_ASSIGN(impl->content, content::open_local_store(given.root + "/content", *impl->database));
-  TRY_ASSIGN(impl->snapshots, snapshot::open_overlay(given.root + "/snapshots", *impl->database));
+  TRY_ASSIGN(impl->snapshots, open_snapshots(given.root, given.storage_driver, *impl->database));
   if (given.root_size > 0) TRY_CONTEXT(impl->snapshots->check_quota(), "overlay2.size");
   impl->images = std::make_unique<image::Store>(*impl->database);
   impl->stores = std::make_unique<ImageStores>(

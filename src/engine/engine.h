@@ -47,6 +47,7 @@ struct EngineOptions {
   std::int64_t shm_size = std::int64_t{64} << 20;
   std::string log_driver = "json-file";
   TextMap log_options;
+  std::string storage_driver;  // as open_snapshots() takes it
   std::int64_t root_size = 0;  // bytes that a container's root may take; 0: no limit
   std::vector<Ulimit> default_ulimits;
   bool init_by_default = false;

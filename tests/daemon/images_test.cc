@@ -7,6 +7,7 @@
 #include "daemon/daemon_fixture.h"
 #include "registry/testing/docker_registry.h"
 #include "registry/testing/http_server.h"
+#include "sys/file_io.h"
 #include "unpack/testing/tar_builder.h"
 
 namespace dhow::daemon_test {
@@ -139,6 +140,65 @@ TEST_F(DaemonImagesTest, PushesAndPulls) {
   SpawnOutput unknown = docker({"pull", (*registry)->domain() + "/team/nothing"});
   EXPECT_EQ(unknown.exit_code, 1);
   EXPECT_THAT(unknown.error_text, HasSubstr("Error response from daemon"));
+}
+
+// Where overlayfs does not work: the same, by copies.
+TEST_F(DaemonImagesTest, CopiesWhereLayersCannotLieOverEachOther) {
+  ASSERT_EQ(stop_daemon(SIGTERM), 0);
+  std::filesystem::remove_all(folder_ / "root");
+  std::ofstream(folder_ / "dhowd.toml", std::ios::app) << "storage-driver = \"vfs\"\n";
+  ASSERT_NO_FATAL_FAILURE(start_daemon());
+  load_busybox();
+  EXPECT_EQ(docker_output({"info", "--format", "{{.Driver}}"}), "native");
+  EXPECT_EQ(run({"--name", "one", "busybox", "sh", "-c", "echo new > /new; rm /bin/sh"}).exit_code,
+            0);
+  EXPECT_THAT(docker_output({"diff", "one"}), AllOf(HasSubstr("A /new"), HasSubstr("D /bin/sh")));
+  docker_output({"cp", "one:/new", (folder_ / "out").string()});
+  EXPECT_EQ(read_file((folder_ / "out").string()).value_or(""), "new\n");
+  docker_output({"commit", "one", "made:1"});
+  ASSERT_EQ(stop_daemon(SIGKILL), 137);
+  ASSERT_NO_FATAL_FAILURE(start_daemon());
+  EXPECT_EQ(run({"--rm", "made:1", "ash", "-c", "cat /new; ls /bin/sh || echo gone"}).output,
+            "new\ngone\n");
+  SpawnOutput limited = run({"--rm", "--storage-opt", "size=1m", "busybox", "true"});
+  EXPECT_THAT(limited.error_text,
+              HasSubstr("--storage-opt is supported only for overlay over xfs"));
+  docker_output({"rm", "one"});
+  docker_output({"rmi", "made:1", "busybox"});
+  EXPECT_EQ(
+      std::distance(std::filesystem::directory_iterator(folder_ / "root/snapshots-vfs/snapshots"),
+                    std::filesystem::directory_iterator()),
+      0);
+}
+
+// Both kinds of manifests, with each kind of packed layers, as another program puts them there.
+TEST_F(DaemonImagesTest, PullsEachFormByTagAndDigest) {
+  std::string missing = registry::testing::DockerRegistry::missing();
+  if (!missing.empty()) GTEST_SKIP() << missing;
+  if (std::system("command -v skopeo >/dev/null 2>&1") != 0) GTEST_SKIP() << "there is no skopeo";
+  std::filesystem::create_directory(folder_ / "registry");
+  auto registry = registry::testing::DockerRegistry::start({.folder = folder_ / "registry"});
+  ASSERT_TRUE(registry.has_value()) << registry.error().message();
+  std::string archive = (folder_ / "busybox.tar").string();
+  docker_output({"save", "-o", archive, "busybox"});
+  docker_output({"rmi", "busybox"});
+  for (std::string_view form : {"--format v2s2", "--format oci", "--dest-decompress --format oci",
+                                "--format oci --dest-compress --dest-compress-format zstd"}) {
+    SCOPED_TRACE(form);
+    std::string name = (*registry)->domain() + "/team/form";
+    std::string copy = cat(
+        "skopeo --insecure-policy copy -q ", form, " --digestfile ", (folder_ / "digest").string(),
+        " --dest-tls-verify=false oci-archive:", archive, " docker://", name, ":1");
+    ASSERT_EQ(std::system(copy.c_str()), 0);
+    std::string digest = read_file((folder_ / "digest").string()).value();
+    for (const std::string& asked :
+         {cat(name, ":1"), cat(name, "@", digest), cat(name, ":1@", digest)}) {
+      EXPECT_THAT(docker_output({"pull", asked}), HasSubstr(digest));
+      EXPECT_EQ(run({"--rm", asked, "echo", "works"}).output, "works\n");
+      docker_output({"rmi", "-f", docker_output({"images", "-q", "--no-trunc"})});
+      EXPECT_EQ(snapshots(), 0U);
+    }
+  }
 }
 
 // What ko and others make: taken, unless the configuration says otherwise.

@@ -242,6 +242,8 @@ void add_engine_readers(std::map<std::string_view, Reader>& readers) {
   readers["log-opts"] = [](const Setting& in, Configuration& out) {
     return read_map(in, out.engine.log_options);
   };
+  readers["storage-driver"] =
+      choice(&Engine::storage_driver, {"", "overlay2", "overlayfs", "vfs", "native"});
   readers["storage-opts"] = [](const Setting& in, Configuration& out) {
     return read_storage_options(in, out.engine.root_size);
   };

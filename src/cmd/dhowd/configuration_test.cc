@@ -82,10 +82,12 @@ hard = 2048
 
 TEST(ConfigurationTest, ReadsLimitsOfImagesAndContainers) {
   Configuration configuration;
-  auto status = read_configuration("strict-layers = true\nstorage-opts = [\"overlay2.size=10G\"]\n",
-                                   "/x.toml", configuration);
+  auto status = read_configuration(
+      "strict-layers = true\nstorage-driver = \"vfs\"\nstorage-opts = [\"overlay2.size=10G\"]\n",
+      "/x.toml", configuration);
   ASSERT_TRUE(status.has_value()) << status.error().message();
   EXPECT_TRUE(configuration.strict_layers);
+  EXPECT_EQ(configuration.engine.storage_driver, "vfs");
   EXPECT_EQ(configuration.engine.root_size, std::int64_t{10} << 30);
   EXPECT_EQ(fault_of("strict-layers = 1"),
             "/x.toml: line 1: strict-layers: neither true nor false");
