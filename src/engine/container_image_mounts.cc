@@ -4,16 +4,14 @@
 #include "base/strings.h"
 #include "engine/containers_impl.h"
 #include "engine/image_lookup.h"
+#include "engine/volume_mounts.h"
 
 // Images that are mounted into containers: of each a view, which keeps its layers.
 namespace dhow::engine {
-namespace {
 
-std::string view_key(const ContainerRecord& record, const WantedMount& mount) {
+std::string image_view(const ContainerRecord& record, const WantedMount& mount) {
   return cat(record.snapshot(), "/", digest_of(mount.destination).hex());
 }
-
-}  // namespace
 
 Status ContainersImpl::view_images(const ContainerRecord& record,
                                    std::vector<std::string>& made) const {
@@ -25,7 +23,7 @@ Status ContainersImpl::view_images(const ContainerRecord& record,
     if (!content) return fail(std::move(content).error().add_context(mount.source));
     const ImageDocuments& documents = (*content)->documents;
     snapshot::NewSnapshot wanted;
-    wanted.key = view_key(record, mount);
+    wanted.key = image_view(record, mount);
     if (!documents.chain.empty()) wanted.parent = documents.chain.back().text();
     TRY(stores_.images.snapshots.view(wanted));
     made.push_back(wanted.key);
@@ -35,7 +33,7 @@ Status ContainersImpl::view_images(const ContainerRecord& record,
 
 Result<VolumeSource> ContainersImpl::image_source(const ContainerRecord& record,
                                                   const WantedMount& mount) const {
-  TRY_ASSIGN(snapshot::MountPlan plan, stores_.images.snapshots.mounts(view_key(record, mount)));
+  TRY_ASSIGN(snapshot::MountPlan plan, stores_.images.snapshots.mounts(image_view(record, mount)));
   TRY_ASSIGN(std::vector<snapshot::Mount> mounts, snapshot::to_mounts(plan));
   if (mounts.size() != 1) return fail(Code::kUnimplemented, cat("mount the image ", mount.source));
   snapshot::Mount& one = mounts.front();
@@ -47,7 +45,7 @@ Result<VolumeSource> ContainersImpl::image_source(const ContainerRecord& record,
 void ContainersImpl::drop_image_views(const ContainerRecord& record) const {
   for (const WantedMount& mount : record.mounts()) {
     if (mount.type != "image") continue;
-    auto gone = stores_.images.snapshots.remove(view_key(record, mount));
+    auto gone = stores_.images.snapshots.remove(image_view(record, mount));
     if (!gone && gone.error().code() != Code::kNotFound) {
       log::warning(cat("container ", record.id, ": ", gone.error().message()));
     }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -36,10 +37,18 @@ Result<MountFd> part_of(const MountFd& whole, const std::string& subpath,
   return MountFd::clone_of(*part, "", true, AT_EMPTY_PATH);
 }
 
-Result<MountFd> open_source(const WantedMount& mount, const VolumeSource& volume,
+// What is to be mounted: of an image the plan counts, which takes any number of layers.
+struct Source {
+  VolumeSource volume;
+  std::optional<snapshot::MountPlan> image;
+};
+
+Result<MountFd> open_source(const WantedMount& mount, const Source& source,
                             const std::string& place) {
-  if (!volume.type.empty()) {
-    TRY_ASSIGN(MountFd whole, mount_file_system(volume));
+  const VolumeSource& volume = source.volume;
+  if (source.image || !volume.type.empty()) {
+    TRY_ASSIGN(MountFd whole,
+               source.image ? snapshot::mount(*source.image) : mount_file_system(volume));
     if (mount.subpath.empty()) return whole;
     return part_of(whole, mount.subpath, place);
   }
@@ -53,9 +62,9 @@ Result<MountFd> open_source(const WantedMount& mount, const VolumeSource& volume
   return MountFd::clone_of(*part, "", mount.recursive, AT_EMPTY_PATH);
 }
 
-Result<MountFd> clone_mount(const WantedMount& mount, const VolumeSource& volume,
+Result<MountFd> clone_mount(const WantedMount& mount, const Source& source,
                             const std::string& place) {
-  TRY_ASSIGN(MountFd tree, open_source(mount, volume, place));
+  TRY_ASSIGN(MountFd tree, open_source(mount, source, place));
   if (mount.read_only) {
     TRY(tree.set_attributes(MOUNT_ATTR_RDONLY, 0, 0, mount.recursive && !mount.read_only_top_only));
   }
@@ -89,18 +98,22 @@ Result<MountFd> ContainersImpl::mount_all(const ContainerRecord& record) const {
   std::ranges::stable_sort(mounts, {}, [](const WantedMount& mount) {
     return std::ranges::count(mount.destination, '/');
   });
-  std::vector<VolumeSource> volumes;
+  std::vector<Source> sources;
   for (const WantedMount& mount : mounts) {
     if (mount.type == "bind" && mount.make_source) TRY(make_source(mount.source));
-    TRY_ASSIGN(VolumeSource source, mount_source(record, mount, false));
-    volumes.push_back(std::move(source));
+    Source& source = sources.emplace_back();
+    if (mount.type == "image") {
+      TRY_ASSIGN(source.image, stores_.images.snapshots.mounts(image_view(record, mount)));
+    } else {
+      TRY_ASSIGN(source.volume, mount_source(record, mount, false));
+    }
   }
   std::string place = folder(record.id);
   return snapshot::in_private_namespace([&]() -> Result<MountFd> {
     // First of all: the root is attached where the volumes are.
     std::vector<MountFd> trees;
     for (std::size_t i = 0; i < mounts.size(); ++i) {
-      auto tree = clone_mount(mounts[i], volumes[i], place);
+      auto tree = clone_mount(mounts[i], sources[i], place);
       if (!tree) {
         return std::unexpected(
             std::move(tree).error().add_context(cat("mount ", mounts[i].destination)));

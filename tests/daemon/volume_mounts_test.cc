@@ -113,7 +113,16 @@ TEST_F(DaemonVolumeMountsTest, GivesPartsOfImages) {
   std::string layer = path("layer.tar");
   docker_output({"export", "-o", layer, "one"});
   docker_output({"import", layer, "layers:1"});
-  for (const char* image : {"layers:1", "layers:2"}) {
+  // Of that many layers the names are longer than the kernel takes one by one.
+  docker_output({"tag", "layers:2", "layers:many"});
+  for (int i = 0; i < 6; ++i) {
+    run({"--name", "more", "layers:many", "touch", cat("/more", i)});
+    docker_output({"commit", "more", "layers:many"});
+    docker_output({"rm", "more"});
+  }
+  EXPECT_EQ(shell({"--mount", "type=image,source=layers:many,target=/i"}, "cat /i/d/er/file"),
+            "part\n");
+  for (const char* image : {"layers:1", "layers:2", "layers:many"}) {
     SCOPED_TRACE(image);
     auto part = [&](const std::string& of, const std::string& command) {
       return shell({"--mount", cat("type=image,source=", image, ",target=/p,image-subpath=", of)},

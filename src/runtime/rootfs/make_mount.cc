@@ -168,20 +168,18 @@ bool needs_mount_by_string(const PlannedMount& plan) {
   });
 }
 
-// Before Linux 6.15 only of a mount that is attached a part can be copied. So the whole is over the
-// root for a moment, in which nobody looks from there; what is opened below it stays where it was.
-Result<MountFd> part_of(const MountContext& context, const MountFd& whole,
-                        const std::string& subpath) {
-  TRY(whole.attach(context.root->fd()));
-  Result<MountFd> part = MountFd();
-  {
-    TRY_ASSIGN(Fd fd, whole.fd().duplicate());
-    auto found = DirFd(std::move(fd)).open_in_root(subpath, O_PATH);
-    part = found ? MountFd::clone_of(*found, "", true, AT_EMPTY_PATH)
-                 : fail(std::move(found).error().add_context(cat("subpath ", quoted(subpath))));
-  }
+// A copy of a part of a file system that is attached, which goes: before Linux 6.15 only of such a
+// mount a part can be copied.
+Result<MountFd> take_part(FdRef whole, const std::string& subpath) {
+  auto copy = [&]() -> Result<MountFd> {
+    TRY_ASSIGN(Fd root, open_at(whole, ".", O_PATH | O_DIRECTORY));
+    auto found = DirFd(std::move(root)).open_in_root(subpath, O_PATH);
+    if (found) return MountFd::clone_of(*found, "", true, AT_EMPTY_PATH);
+    return fail(std::move(found).error().add_context(cat("subpath ", quoted(subpath))));
+  };
+  Result<MountFd> part = copy();
   TRY_ASSIGN(Fd before, open_at(kCwd, ".", O_PATH | O_DIRECTORY));
-  bool gone = ::fchdir(whole.fd().get()) == 0 && ::umount2(".", MNT_DETACH) == 0;
+  bool gone = ::fchdir(whole.get()) == 0 && ::umount2(".", MNT_DETACH) == 0;
   int error = errno;
   if (::fchdir(before.get()) != 0 || !gone) {
     return fail_errno(gone ? errno : error, "unmount what a part is of");
@@ -189,9 +187,30 @@ Result<MountFd> part_of(const MountContext& context, const MountFd& whole,
   return part;
 }
 
-Status make_part(MountContext& context, PlannedMount& plan) {
-  TRY_ASSIGN(MountFd whole, new_file_system(context, plan));
-  TRY_ASSIGN(plan.tree, part_of(context, whole, plan.options.source_subpath));
+// The whole is over the root for a moment, in which nobody looks from there; what is opened below
+// that stays where it was. Where only mount(2) can make it, it is where the part is to be.
+Result<MountFd> make_part(const MountContext& context, const PlannedMount& plan) {
+  const std::string& subpath = plan.options.source_subpath;
+  if (!needs_mount_by_string(plan)) {
+    TRY_ASSIGN(MountFd whole, new_file_system(context, plan));
+    TRY(whole.attach(context.root->fd()));
+    return take_part(whole.fd(), subpath);
+  }
+  {
+    TRY_ASSIGN(Fd target, open_target(context, plan, true));
+    TRY(mount_by_string(context, plan, target));
+  }
+  TRY_ASSIGN(Fd whole, context.root->open_in_root(plan.destination, O_PATH | O_DIRECTORY));
+  TRY_ASSIGN(MountFd part, take_part(whole, subpath));
+  // The folder that was made for it may have to be a file.
+  TRY_ASSIGN(DirFd::Parent parent,
+             context.root->open_parent_in_root(plan.destination, false, kMountPointMode));
+  ::unlinkat(parent.dir.fd().get(), parent.name.c_str(), AT_REMOVEDIR);
+  return part;
+}
+
+Status make_mount_of_part(MountContext& context, PlannedMount& plan) {
+  TRY_ASSIGN(plan.tree, make_part(context, plan));
   struct stat info{};
   if (::fstat(plan.tree.fd().get(), &info) != 0) return fail_errno(errno, "look at the part");
   TRY_ASSIGN(Fd target, open_target(context, plan, S_ISDIR(info.st_mode)));
@@ -200,7 +219,7 @@ Status make_part(MountContext& context, PlannedMount& plan) {
 }
 
 Status make_other(MountContext& context, PlannedMount& plan) {
-  if (!plan.options.source_subpath.empty()) return make_part(context, plan);
+  if (!plan.options.source_subpath.empty()) return make_mount_of_part(context, plan);
   TRY_ASSIGN(Fd target, open_target(context, plan, true));
   if (needs_mount_by_string(plan)) return mount_by_string(context, plan, target);
   auto made = new_file_system(context, plan);

@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <gtest/gtest.h>
@@ -311,6 +312,40 @@ TEST_F(Mounts, Remount) {
   make_path(rootfs_ + "/notmounted");
   EXPECT_EQ(run_with(nullptr),
             "error: mount \"tmpfs\" on \"/notmounted\": not a mount point: invalid argument");
+}
+
+// Of a file system that is made for the container: the whole of it is nowhere to be seen. With
+// names that fsconfig(2) takes, and with longer ones.
+TEST_F(Mounts, PartsOfNewFileSystems) {
+  // The folders are named by path, so the host's have to be in sight.
+  container_.options.mode = SwitchMode::kPivot;
+  for (std::size_t length : {1U, 200U}) {
+    std::string lower = cat(bundle_, "/lower-", std::string(length, 'x'));
+    make_path(lower + "/d/er");
+    make_path(bundle_ + "/upper");
+    write_text(lower + "/d/er/file", "part");
+    ASSERT_EQ(::symlink("/d", (lower + "/link").c_str()), 0);
+    std::string layers = cat("lowerdir=", bundle_, "/upper:", lower);
+    container_.config.mounts.clear();
+    add("/folder", "overlay", "overlay", {layers, "ro", "dhow.subpath=link/er"});
+    add("/deep/file", "overlay", "overlay", {layers, "ro", "dhow.subpath=d/er/file"});
+    EXPECT_EQ(
+        run_with([](Rootfs&) -> std::string {
+          std::string text = mountinfo();
+          auto mounts = parse_mountinfo(text);
+          if (!mounts) return "unreadable";
+          auto is_part = [](const MountInfo& mount) {
+            return mount.mount_point == "/folder" || mount.mount_point == "/deep/file";
+          };
+          if (std::ranges::count_if(*mounts, is_part) != 2) return text;
+          return first_of({expect_text("/folder/file", "part"), expect_text("/deep/file", "part"),
+                           expect_create_error("/folder", EROFS)});
+        }),
+        "");
+    container_.config.mounts.clear();
+    add("/folder", "overlay", "overlay", {layers, "ro", "dhow.subpath=none"});
+    EXPECT_NE(run_with(nullptr).find("subpath \"none\""), std::string::npos);
+  }
 }
 
 TEST_F(Mounts, LongOptionsGoThroughMount) {
