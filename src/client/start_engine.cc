@@ -22,17 +22,6 @@ constexpr std::string_view kProgram = "dhowd";
 constexpr std::string_view kIdleSeconds = "60";
 constexpr int kReadyFd = 3;
 
-struct ReadyPipe {
-  Fd read_end;
-  Fd write_end;
-};
-
-Result<ReadyPipe> make_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno(errno, "make a pipe for the engine");
-  return ReadyPipe{Fd(ends[0]), Fd(ends[1])};
-}
-
 // In the child, which has one thread. A second fork makes init its parent.
 [[noreturn]] void become_engine(const std::string& program, int ready, int null, int log) {
   ::setsid();
@@ -78,15 +67,15 @@ Status start_engine(const std::string& socket_path) {
   TRY_ASSIGN(Fd output,
              open_at(kCwd, log, O_WRONLY | O_CREAT | O_APPEND | O_TRUNC | O_NOFOLLOW, 0600));
   TRY_ASSIGN(Fd null, open_at(kCwd, "/dev/null", O_RDWR));
-  TRY_ASSIGN(ReadyPipe pipe, make_pipe());
+  TRY_ASSIGN(Pipe pipe, make_pipe());
   pid_t pid = ::fork();
   if (pid < 0) return fail_errno(errno, "fork to start the engine");
-  if (pid == 0) become_engine(program, pipe.write_end.get(), null.get(), output.get());
-  pipe.write_end.reset();
+  if (pid == 0) become_engine(program, pipe.write.get(), null.get(), output.get());
+  pipe.write.reset();
   while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
   char ready;
-  TRY_ASSIGN(std::size_t count, read_some(pipe.read_end, std::span(&ready, 1)));
+  TRY_ASSIGN(std::size_t count, read_some(pipe.read, std::span(&ready, 1)));
   if (count != 0) return {};
   // It has ended without a word: another one holds the lock, or something is wrong.
   if (auto socket = open_at(kCwd, socket_path, O_PATH)) return {};

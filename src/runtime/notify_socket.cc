@@ -49,13 +49,10 @@ Status send_to(const std::string& address_text, std::string_view payload, const 
 
 // BARRIER=1 with the write end of a pipe: the receiver closes it when it has seen all before it.
 Status wait_for_barrier(const std::string& address) {
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return fail_errno(errno, "make pipe");
-  Fd read_end(fds[0]);
-  Fd write_end(fds[1]);
-  TRY(send_to(address, "BARRIER=1", &write_end));
-  write_end.reset();
-  struct pollfd entry{read_end.get(), POLLHUP, 0};
+  TRY_ASSIGN(Pipe pipe, make_pipe());
+  TRY(send_to(address, "BARRIER=1", &pipe.write));
+  pipe.write.reset();
+  struct pollfd entry{pipe.read.get(), POLLHUP, 0};
   while (true) {
     int ready = ::poll(&entry, 1, kBarrierTimeoutMs);
     if (ready > 0) return {};

@@ -60,7 +60,7 @@ struct LocalPorts::Door {
 
 // One direction: what has been read waits in the pipe until it is written.
 struct LocalPorts::Flow {
-  Fd out, in;  // of the pipe
+  Pipe pipe;
   std::size_t held = 0;
   bool has_ended = false;
   bool is_told = false;  // that it has ended
@@ -70,7 +70,7 @@ struct LocalPorts::Flow {
     for (int i = 0; i < kStepsAtOnce; ++i) {
       bool has_moved = false;
       if (!has_ended && held < kPart) {
-        ssize_t got = ::splice(from.get(), nullptr, in.get(), nullptr, kPart - held,
+        ssize_t got = ::splice(from.get(), nullptr, pipe.write.get(), nullptr, kPart - held,
                                SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
         if (got < 0 && errno != EAGAIN && errno != EINTR) return false;
         has_ended = got == 0;
@@ -78,7 +78,7 @@ struct LocalPorts::Flow {
         has_moved = got > 0;
       }
       if (held > 0) {
-        ssize_t put = ::splice(out.get(), nullptr, to.get(), nullptr, held,
+        ssize_t put = ::splice(pipe.read.get(), nullptr, to.get(), nullptr, held,
                                SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
         if (put < 0 && errno != EAGAIN && errno != EINTR) return false;
         if (put > 0) held -= static_cast<std::size_t>(put);
@@ -156,10 +156,9 @@ void LocalPorts::accept(const Door& door) {
   client->inner =
       Fd(::socket(door.target.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   for (Flow* flow : {&client->there, &client->back}) {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return;
-    flow->out = Fd(ends[0]);
-    flow->in = Fd(ends[1]);
+    auto pipe = make_pipe(O_NONBLOCK);
+    if (!pipe) return;
+    flow->pipe = std::move(*pipe);
   }
   if (!client->inner || (::connect(client->inner.get(), door.target.get(), door.target.size) != 0 &&
                          errno != EINPROGRESS)) {

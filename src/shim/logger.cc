@@ -45,17 +45,15 @@ constexpr int kReadyTimeoutMs = 10'000;
 }
 
 Status run_logger(const LoggerCommand& command) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno(errno, "make pipe");
-  Fd reader(ends[0]), writer(ends[1]);
+  TRY_ASSIGN(Pipe pipe, make_pipe());
   if (::access(command.uri.path.c_str(), X_OK) != 0) {
     return fail_errno(errno, cat("logging program ", quoted(command.uri.path)));
   }
   pid_t pid = ::fork();
   if (pid < 0) return fail_errno(errno, "fork");
-  if (pid == 0) execute(command, writer.get());
-  writer.reset();
-  struct pollfd entry{reader.get(), POLLIN, 0};
+  if (pid == 0) execute(command, pipe.write.get());
+  pipe.write.reset();
+  struct pollfd entry{pipe.read.get(), POLLIN, 0};
   int count = ::poll(&entry, 1, kReadyTimeoutMs);
   if (count == 0) {
     std::ignore = ::kill(pid, SIGKILL);
@@ -63,7 +61,7 @@ Status run_logger(const LoggerCommand& command) {
                 cat("logging program ", quoted(command.uri.path), ": not ready in time"));
   }
   char byte = 0;
-  ssize_t got = ::read(reader.get(), &byte, 1);
+  ssize_t got = ::read(pipe.read.get(), &byte, 1);
   // The first kind closes it; so does one that could not be executed, which nobody can tell apart.
   if (got != 1 && command.uri.scheme == "binary-v2") {
     return fail(Code::kUnavailable,

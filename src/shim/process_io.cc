@@ -42,12 +42,6 @@ class PlainOutput final : public Output {
   Outflow out_;
 };
 
-Result<std::pair<Fd, Fd>> make_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno(errno, "make pipe");
-  return std::pair(Fd(ends[0]), Fd(ends[1]));
-}
-
 Status set_nonblocking(const Fd& fd) {
   if (::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK) == 0) return {};
   return fail_errno(errno, "make a descriptor non-blocking");
@@ -170,17 +164,17 @@ Status ProcessIo::open_plain_output(const std::string& text, int index) {
 Status ProcessIo::open_logger(const Uri& uri) {
   logger_ = std::make_unique<Logger>();
   logger_->command = {uri, request_.container_id, request_.name_space};
-  TRY_ASSIGN(auto out, make_pipe());
-  TRY_ASSIGN(auto err, make_pipe());
-  logger_->out = std::move(out.first);
-  logger_->err = std::move(err.first);
+  TRY_ASSIGN(Pipe out, make_pipe());
+  TRY_ASSIGN(Pipe err, make_pipe());
+  logger_->out = std::move(out.read);
+  logger_->err = std::move(err.read);
   if (request_.terminal) {
     output_ =
-        std::make_unique<PlainOutput>(loop_, std::move(out.second), [this] { update_sources(); });
+        std::make_unique<PlainOutput>(loop_, std::move(out.write), [this] { update_sources(); });
     return {};
   }
-  child_[1] = std::move(out.second);
-  child_[2] = std::move(err.second);
+  child_[1] = std::move(out.write);
+  child_[2] = std::move(err.write);
   return {};
 }
 
@@ -199,16 +193,16 @@ Status ProcessIo::open_hub(const Uri& uri) {
   output_ = std::move(hub);
   if (request_.terminal) return {};
   if (uri.value("stdin") == "1") {
-    TRY_ASSIGN(auto pipe, make_pipe());
-    child_[0] = std::move(pipe.first);
-    input_ = std::make_unique<Outflow>(loop_, std::move(pipe.second), [this] {
+    TRY_ASSIGN(Pipe pipe, make_pipe());
+    child_[0] = std::move(pipe.read);
+    input_ = std::make_unique<Outflow>(loop_, std::move(pipe.write), [this] {
       if (hub_ != nullptr) hub_->input_has_room();
     });
   }
   for (int index : {1, 2}) {
-    TRY_ASSIGN(auto pipe, make_pipe());
-    child_[index] = std::move(pipe.second);
-    TRY(add_source(std::move(pipe.first),
+    TRY_ASSIGN(Pipe pipe, make_pipe());
+    child_[index] = std::move(pipe.write);
+    TRY(add_source(std::move(pipe.read),
                    index == 1 ? logging::Stream::kStdout : logging::Stream::kStderr));
   }
   return {};

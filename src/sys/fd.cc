@@ -39,6 +39,12 @@ Result<Fd> open_at(FdRef dir, std::string_view path, int flags, unsigned mode) {
   }
 }
 
+Result<Pipe> make_pipe(int flags) {
+  int ends[2];
+  if (::pipe2(ends, flags | O_CLOEXEC) != 0) return fail_errno(errno, "make a pipe");
+  return Pipe{Fd(ends[0]), Fd(ends[1])};
+}
+
 std::string proc_fd_path(FdRef fd) { return cat("/proc/self/fd/", fd.get()); }
 
 std::string proc_fd_path(FdRef folder, std::string_view name) {

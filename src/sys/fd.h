@@ -57,6 +57,13 @@ extern const FdRef kCwd;
 // the path.
 Result<Fd> open_at(FdRef dir, std::string_view path, int flags, unsigned mode = 0);
 
+struct Pipe {
+  Fd read;
+  Fd write;
+};
+// pipe2(2) with O_CLOEXEC always set; `flags`: 0 or O_NONBLOCK.
+Result<Pipe> make_pipe(int flags = 0);
+
 // Path of an open file as the kernel shows it, for messages and for the few calls that take only
 // paths: "/proc/self/fd/N".
 std::string proc_fd_path(FdRef fd);

@@ -17,35 +17,15 @@
 #include <string>
 #include <thread>
 
+#include "vm/shell.h"
+
 namespace {
 
+using dhow::vm::Outcome;
+using dhow::vm::say;
+using dhow::vm::sh;
+
 bool is_root() { return geteuid() == 0; }
-
-struct Outcome {
-  int code = -1;
-  std::string text;  // standard output and error
-};
-
-// Runs a shell command to its end.
-Outcome sh(const std::string& command) {
-  Outcome outcome;
-  FILE* pipe = popen(("exec 2>&1; " + command).c_str(), "r");
-  if (pipe == nullptr) return outcome;
-  char piece[4096];
-  for (size_t got = 0; (got = fread(piece, 1, sizeof piece, pipe)) > 0;)
-    outcome.text.append(piece, got);
-  const int status = pclose(pipe);
-  if (WIFEXITED(status)) outcome.code = WEXITSTATUS(status);
-  while (!outcome.text.empty() && outcome.text.back() == '\n') outcome.text.pop_back();
-  return outcome;
-}
-
-// What a command that has to work says.
-std::string say(const std::string& command) {
-  Outcome outcome = sh(command);
-  EXPECT_EQ(outcome.code, 0) << command << "\n" << outcome.text;
-  return outcome.text;
-}
 
 // True once `is` is; the limit is only there for what never comes.
 bool wait_for(const std::function<bool()>& is) {

@@ -4,7 +4,6 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <array>
 #include <string>
 #include <tuple>
 
@@ -38,20 +37,18 @@ int main(int argc, char** argv) {
     return complain("keeps the network of a rootless engine, and is run by dhowd");
   }
   std::string uplink = argc == 4 ? argv[3] : "";
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return complain("no pipe can be made");
-  Fd told(ends[0]);
-  Fd ready(ends[1]);
+  auto pipe = dhow::make_pipe();
+  if (!pipe) return complain(pipe.error().message());
   auto child = dhow::clone_process({.flags = CLONE_NEWPID, .want_pidfd = false});
   if (!child) return complain(child.error().message());
   if (child->pid == 0) {
-    told.reset();
+    pipe->read.reset();
     leave_caller();
     // Without destructors: the forwarder's thread never ends.
-    ::_exit(dhow::network::rootless::keep_network(argv[2], uplink, std::move(ready)) ? 0 : 1);
+    ::_exit(dhow::network::rootless::keep_network(argv[2], uplink, std::move(pipe->write)) ? 0 : 1);
   }
-  ready.reset();
-  std::string answer = dhow::read_all(told).value_or("");
+  pipe->write.reset();
+  std::string answer = dhow::read_all(pipe->read).value_or("");
   if (answer == "ok") return 0;
   return complain(answer.empty() ? "it ended at once" : answer);
 }

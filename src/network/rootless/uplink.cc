@@ -25,17 +25,6 @@ namespace {
 constexpr int kLimit = 10'000;  // milliseconds; either takes some fifty
 constexpr int kReadyFd = 3;
 
-struct Pipe {
-  Fd read;
-  Fd write;
-};
-
-Result<Pipe> make_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno(errno, "make a pipe");
-  return Pipe{Fd(ends[0]), Fd(ends[1])};
-}
-
 struct Child {
   pid_t pid = 0;
   Fd errors;

@@ -44,13 +44,11 @@ std::string DockerRegistry::missing() {
 Result<std::unique_ptr<DockerRegistry>> DockerRegistry::start(const Options& options) {
   std::string config = options.folder + "/config.yml";
   write_config(options, config);
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno(errno, "make pipe");
-  Fd read_end(ends[0]), write_end(ends[1]);
+  TRY_ASSIGN(Pipe pipe, make_pipe());
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_adddup2(&actions, write_end.get(), 1);
-  ::posix_spawn_file_actions_adddup2(&actions, write_end.get(), 2);
+  ::posix_spawn_file_actions_adddup2(&actions, pipe.write.get(), 1);
+  ::posix_spawn_file_actions_adddup2(&actions, pipe.write.get(), 2);
   std::string serve = "serve";
   char* arguments[] = {const_cast<char*>(kProgram), serve.data(), config.data(), nullptr};
   char* environment[] = {nullptr};
@@ -58,8 +56,8 @@ Result<std::unique_ptr<DockerRegistry>> DockerRegistry::start(const Options& opt
   int failure = ::posix_spawn(&pid, kProgram, &actions, nullptr, arguments, environment);
   ::posix_spawn_file_actions_destroy(&actions);
   if (failure != 0) return fail_errno(failure, cat("start ", kProgram));
-  std::unique_ptr<DockerRegistry> registry(new DockerRegistry(pid, std::move(read_end)));
-  write_end.reset();
+  std::unique_ptr<DockerRegistry> registry(new DockerRegistry(pid, std::move(pipe.read)));
+  pipe.write.reset();
   TRY_ASSIGN(registry->port_, registry->read_port());
   // Its log goes on, and must not fill the pipe.
   registry->reader_ = std::thread([&self = *registry] { self.read_log(); });

@@ -20,23 +20,20 @@ Result<std::string> run_ps(const std::vector<std::string>& options) {
   for (const std::string& option : options) argv.push_back(const_cast<char*>(option.c_str()));
   argv.push_back(nullptr);
 
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return fail_errno(errno, "make a pipe");
-  Fd read_end(ends[0]);
-  Fd write_end(ends[1]);
+  TRY_ASSIGN(Pipe pipe, make_pipe());
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, pipe.write.get(), STDOUT_FILENO);
   pid_t pid = 0;
   int error = posix_spawnp(&pid, "ps", &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
-  write_end.reset();
+  pipe.write.reset();
   if (error == ENOENT) {
     return fail(Error(Code::kNotFound, ENOENT, "exec: \"ps\": executable file not found in $PATH"));
   }
   if (error != 0) return fail_errno(error, "run \"ps\"");
 
-  Result<std::string> output = read_all(read_end);
+  Result<std::string> output = read_all(pipe.read);
   TRY_ASSIGN(int status, wait_for(pid));
   if (int code = exit_code_from_wait_status(status); code != 0) {
     return fail(Code::kUnknown, cat("ps ", join(options, " "), ": exit status ", code));
