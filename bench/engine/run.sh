@@ -165,6 +165,8 @@ export kBin work
 
 measure_memory() {
   local before mounts_before began ended idle
+  # It gives memory back once nobody has asked for anything in five seconds.
+  sleep 7
   idle=$(pss "$(dhowd_pid)")
   row "idle engine, PSS MiB" "$(awk -v k="$idle" 'BEGIN {printf "%.1f", k / 1024}')"
   run_detached
