@@ -12,7 +12,7 @@
 #include <netinet/in.h>
 
 #include "base/strings.h"
-#include "sys/netlink.h"
+#include "network/nfnetlink.h"
 
 namespace dhow::network {
 namespace {
@@ -25,12 +25,7 @@ constexpr std::uint32_t kMatchSourcePort = 1U << 4;
 constexpr std::uint32_t kMatchTargetPort = 1U << 5;
 
 NetlinkRequest request_of(std::uint32_t type, bool is_v6) {
-  NetlinkRequest request(static_cast<std::uint16_t>(NFNL_SUBSYS_CTNETLINK << 8 | type), 0);
-  struct nfgenmsg header{};
-  header.nfgen_family = is_v6 ? AF_INET6 : AF_INET;
-  header.version = NFNETLINK_V0;
-  request.header(header);
-  return request;
+  return nfnetlink_request(NFNL_SUBSYS_CTNETLINK, type, 0, is_v6 ? kFamilyIpv6 : kFamilyIpv4);
 }
 
 // Connections whose answers come from the port's target, or, when it comes, that are to the port

@@ -17,7 +17,7 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "sys/netlink.h"
+#include "network/nfnetlink.h"
 
 namespace dhow::network {
 namespace {
@@ -54,12 +54,7 @@ std::string_view attributes_of(const NetlinkMessage& message) {
 }
 
 NetlinkRequest dump_request(std::uint32_t type, std::uint8_t family) {
-  NetlinkRequest request(static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type), 0);
-  struct nfgenmsg header{};
-  header.nfgen_family = family;
-  header.version = NFNETLINK_V0;
-  request.header(header);
-  return request;
+  return nfnetlink_request(NFNL_SUBSYS_NFTABLES, type, 0, family);
 }
 
 // One after the other: what has been loaded last is what is compared.

@@ -12,11 +12,6 @@
 // lets it pass: an accept of ours holds for our own table alone.
 namespace dhow::network {
 
-// NFPROTO_* of linux/netfilter.h, which can't be included beside netinet/in.h.
-inline constexpr std::uint8_t kFamilyInet = 1;
-inline constexpr std::uint8_t kFamilyIpv4 = 2;
-inline constexpr std::uint8_t kFamilyIpv6 = 10;
-
 // As far as it matters here.
 struct ForeignRule {
   enum class Verdict { kNone, kAccept, kDrop, kJump };
@@ -32,7 +27,7 @@ struct ForeignRule {
 };
 
 struct ForeignChain {
-  std::uint8_t family = 0;  // one of these
+  std::uint8_t family = 0;  // kFamily* of network/nfnetlink.h
   std::string table;
   std::string name;
   bool is_hooked = false;  // sees what is forwarded by itself, not by a jump

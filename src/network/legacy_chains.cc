@@ -13,6 +13,7 @@
 
 #include "base/strings.h"
 #include "network/foreign_chains.h"
+#include "network/nfnetlink.h"
 #include "sys/fd.h"
 #include "sys/file_io.h"
 

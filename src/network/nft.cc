@@ -20,8 +20,6 @@ namespace {
 // Of linux/netfilter.h.
 constexpr std::int32_t kDrop = 0;
 constexpr std::int32_t kAccept = 1;
-constexpr std::uint8_t kIpv4 = 2;
-constexpr std::uint8_t kIpv6 = 10;
 
 // The registers of 4 bytes follow one another, so several of them hold a key of several parts.
 constexpr std::uint32_t kFirst = NFT_REG32_00;
@@ -42,16 +40,6 @@ std::string host_order(std::uint32_t value) {
 std::string handle_bytes(std::uint64_t handle) {
   std::uint64_t value = htobe64(handle);
   return {reinterpret_cast<const char*>(&value), sizeof value};
-}
-
-NetlinkRequest frame(std::uint16_t type) {
-  NetlinkRequest request(type, 0);
-  struct nfgenmsg header{};
-  header.nfgen_family = AF_UNSPEC;
-  header.version = NFNETLINK_V0;
-  header.res_id = htons(NFNL_SUBSYS_NFTABLES);
-  request.header(header).silent();
-  return request;
 }
 
 void add_value(NetlinkRequest& request, std::uint16_t type, std::string_view value) {
@@ -159,13 +147,13 @@ Rule& Rule::verdict(std::int32_t code, std::string_view chain) {
 }
 
 Rule& Rule::family(std::uint8_t family) {
-  is_v6_ = family == kIpv6;
+  is_v6_ = family == kFamilyIpv6;
   char byte = static_cast<char>(family);
   return meta(NFT_META_NFPROTO, kFirst).compare({&byte, 1}, true);
 }
 
-Rule& Rule::ip4() { return family(kIpv4); }
-Rule& Rule::ip6() { return family(kIpv6); }
+Rule& Rule::ip4() { return family(kFamilyIpv4); }
+Rule& Rule::ip6() { return family(kFamilyIpv6); }
 
 std::uint32_t Rule::address_registers() const { return is_v6_ ? 4 : 1; }
 
@@ -251,7 +239,7 @@ Rule& Rule::set_mark(std::uint32_t mark) {
 Rule& Rule::nat(std::uint32_t type, bool with_port) {
   NetlinkRequest data = expression();
   data.attribute_network_order(NFTA_NAT_TYPE, type);
-  data.attribute_network_order(NFTA_NAT_FAMILY, is_v6_ ? kIpv6 : kIpv4);
+  data.attribute_network_order(NFTA_NAT_FAMILY, is_v6_ ? kFamilyIpv6 : kFamilyIpv4);
   data.attribute_network_order(NFTA_NAT_REG_ADDR_MIN, kFirst);
   if (with_port) {
     data.attribute_network_order(NFTA_NAT_REG_PROTO_MIN, kFirst + address_registers());
@@ -305,12 +293,7 @@ Rule& Rule::jump(std::string_view chain) { return verdict(NFT_JUMP, chain); }
 // ---- batches ----
 
 NetlinkRequest Batch::message(std::uint32_t type, std::uint16_t flags) const {
-  NetlinkRequest request(static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type), flags);
-  struct nfgenmsg header{};
-  header.nfgen_family = family_;
-  header.version = NFNETLINK_V0;
-  request.header(header);
-  return request;
+  return nfnetlink_request(NFNL_SUBSYS_NFTABLES, type, flags, family_);
 }
 
 void Batch::add_table() {
@@ -418,9 +401,9 @@ void Batch::remove_elements(std::string_view set, const std::vector<Element>& el
 
 Status Batch::commit() {
   std::vector<NetlinkRequest> all;
-  all.push_back(frame(NFNL_MSG_BATCH_BEGIN));
+  all.push_back(nfnetlink_frame(NFNL_SUBSYS_NFTABLES, NFNL_MSG_BATCH_BEGIN));
   for (NetlinkRequest& request : requests_) all.push_back(std::move(request));
-  all.push_back(frame(NFNL_MSG_BATCH_END));
+  all.push_back(nfnetlink_frame(NFNL_SUBSYS_NFTABLES, NFNL_MSG_BATCH_END));
   requests_.clear();
   auto socket = NetlinkSocket::open(NETLINK_NETFILTER);
   if (!socket) {

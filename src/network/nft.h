@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "sys/netlink.h"
+#include "network/nfnetlink.h"
 
 // The messages of nf_tables (linux/netfilter/nf_tables.h), as far as we have a use for them: one
 // table of the family inet. What the kernel does with them is described in nft(8).
@@ -115,7 +115,7 @@ struct Chain {
 class Batch {
  public:
   explicit Batch(std::string table) : table_(std::move(table)) {}
-  // A table of others: `family` is NFPROTO_*.
+  // A table of others: `family` is kFamily*.
   Batch(std::string table, std::uint8_t family) : table_(std::move(table)), family_(family) {}
 
   // One that is there is left as it is.
@@ -142,7 +142,7 @@ class Batch {
   NetlinkRequest rule_message(const Rule& rule, std::uint16_t flags) const;
 
   std::string table_;
-  std::uint8_t family_ = 1;  // NFPROTO_INET
+  std::uint8_t family_ = kFamilyInet;
   std::uint32_t set_ids_ = 0;
   std::vector<NetlinkRequest> requests_;
 };
