@@ -49,7 +49,7 @@ Result<PortWish> wish_of(const std::string& port, const PortBinding& binding) {
   if (binding.host_ip.empty()) return wish;
   wish.host = network::parse_ip(binding.host_ip);
   if (!wish.host) return bad_endpoint(cat("invalid IP address: ", binding.host_ip));
-  if (wish.host->is_v6 && wish.host->v6.is_loopback() && wish.protocol != "tcp") {
+  if (wish.is_local() && wish.protocol != "tcp") {
     // The kernel routes nothing from there, so the container's shim would have to pass it on.
     return fail(Code::kUnimplemented,
                 cat("PortBindings: ", port, ": the host address ::1: only TCP is published there"));

@@ -7,11 +7,13 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
 #include <net/if.h>
 
 #include "base/strings.h"
+#include "network/socket_address.h"
 
 namespace dhow::network {
 namespace {
@@ -61,14 +63,11 @@ NetlinkRequest default_route(int index, bool is_v6, unsigned char scope) {
 
 // Four bytes or sixteen.
 std::optional<Ip> read_address(std::string_view bytes) {
-  if (bytes.size() != 4 && bytes.size() != 16) return std::nullopt;
-  Ip6 out;
-  for (char byte : bytes) {
-    out.high = out.high << 8 | out.low >> 56;
-    out.low = out.low << 8 | static_cast<unsigned char>(byte);
-  }
-  if (bytes.size() == 16) return out;
-  return Ip4{static_cast<std::uint32_t>(out.low)};
+  if (bytes.size() == 16) return read_ip6(bytes.data());
+  std::uint32_t four = 0;
+  if (bytes.size() != sizeof four) return std::nullopt;
+  std::memcpy(&four, bytes.data(), sizeof four);
+  return Ip4{ntohl(four)};
 }
 
 }  // namespace

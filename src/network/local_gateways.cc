@@ -179,11 +179,8 @@ Status LocalNetworks::fit_ports(const std::string& container, std::vector<Publis
 Result<std::vector<PublishedPort>> LocalNetworks::take_ports(
     const std::string& container, const std::vector<PortWish>& wishes,
     const std::vector<Endpoint>& endpoints) {
-  auto is_local = [](const PortWish& wish) {
-    return wish.host && wish.host->is_v6 && wish.host->v6.is_loopback();
-  };
   // The shims listen there, and the networks are elsewhere.
-  if (options_.place && std::ranges::any_of(wishes, is_local)) {
+  if (options_.place && std::ranges::any_of(wishes, &PortWish::is_local)) {
     return fail(
         Code::kUnimplemented,
         "PortBindings: the host address ::1: an engine of an ordinary user does not publish "

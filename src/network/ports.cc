@@ -217,9 +217,9 @@ Result<std::vector<PublishedPort>> PortTable::take(const std::string& owner,
   for (const PortWish& wish : wishes) {
     std::vector<Ip> hosts;
     std::vector<Ip> direct;
+    // The shim calls the container at whichever address that has.
+    bool is_local = families.has_shim && wish.is_local();
     auto add = [&](const Ip& host) {
-      // The shim calls the container at whichever address that has.
-      bool is_local = families.has_shim && host.is_v6 && host.v6.is_loopback();
       if (is_local) return hosts.push_back(host);
       bool is_direct = host.is_v6 ? families.is_direct6 : families.is_direct;
       (is_direct ? direct : hosts).push_back(host);
@@ -231,8 +231,6 @@ Result<std::vector<PublishedPort>> PortTable::take(const std::string& owner,
       if (families.v6) add(Ip6());
     }
     auto taken = [&]() -> Result<std::vector<PublishedPort>> {
-      bool is_local =
-          families.has_shim && wish.host && wish.host->is_v6 && wish.host->v6.is_loopback();
       bool is_reached = wish.host && (wish.host->is_v6 ? families.v6 : families.v4);
       if (wish.host && !is_local && !is_reached) {
         return fail(Code::kInvalidArgument,

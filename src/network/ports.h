@@ -15,6 +15,9 @@
 
 namespace dhow::network {
 
+// [::1], from where the kernel redirects nothing: the container's shim has the sockets.
+inline bool is_local_address(const Ip& host) { return host.is_v6 && host.v6.is_loopback(); }
+
 // A port of a container that is to be reached at the host.
 struct PortWish {
   std::string protocol = "tcp";  // "tcp", "udp", "sctp"
@@ -23,6 +26,7 @@ struct PortWish {
   std::optional<Ip> host;
   std::uint16_t first = 0;  // of the host's ports, the first that is free; 0: any
   std::uint16_t last = 0;
+  bool is_local() const { return host && is_local_address(*host); }
 };
 
 // One that is: what a PortWish came to.
@@ -33,8 +37,7 @@ struct PublishedPort {
   std::uint16_t host_port = 0;
   // The container is reached at its own address alone (routed): nothing of the host's is taken.
   bool is_direct = false;
-  // Of TCP at [::1], from where the kernel redirects nothing: the container's shim has the socket.
-  bool is_local() const { return host.is_v6 && host.v6.is_loopback(); }
+  bool is_local() const { return is_local_address(host); }
   bool operator==(const PublishedPort&) const = default;
 };
 
