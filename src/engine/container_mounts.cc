@@ -32,9 +32,7 @@ Result<MountFd> part_of(const MountFd& whole, const std::string& subpath,
   TRY(whole.attach(point));
   Cleanup detach([&] { ::umount2(place.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW); });
   TRY_ASSIGN(Fd fd, whole.fd().duplicate());
-  auto part = DirFd(std::move(fd)).open_in_root(subpath, O_PATH);
-  if (!part) return fail(std::move(part).error().add_context(cat("subpath ", quoted(subpath))));
-  return MountFd::clone_of(*part, "", true, AT_EMPTY_PATH);
+  return clone_part(DirFd(std::move(fd)), subpath, true);
 }
 
 // What is to be mounted: of an image the plan counts, which takes any number of layers.
@@ -55,11 +53,7 @@ Result<MountFd> open_source(const WantedMount& mount, const Source& source,
   const std::string& path = volume.path.empty() ? mount.source : volume.path;
   if (mount.subpath.empty()) return MountFd::clone_of(kCwd, path, mount.recursive);
   TRY_ASSIGN(DirFd root, DirFd::open(path));
-  auto part = root.open_in_root(mount.subpath, O_PATH);
-  if (!part) {
-    return fail(std::move(part).error().add_context(cat("subpath ", quoted(mount.subpath))));
-  }
-  return MountFd::clone_of(*part, "", mount.recursive, AT_EMPTY_PATH);
+  return clone_part(root, mount.subpath, mount.recursive);
 }
 
 Result<MountFd> clone_mount(const WantedMount& mount, const Source& source,

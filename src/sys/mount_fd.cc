@@ -27,6 +27,12 @@ Result<MountFd> MountFd::clone_of(FdRef dir, std::string_view path, bool recursi
   return MountFd(Fd(static_cast<int>(fd)));
 }
 
+Result<MountFd> clone_part(const DirFd& root, std::string_view subpath, bool recursive) {
+  auto part = root.open_in_root(subpath, O_PATH);
+  if (part) return MountFd::clone_of(*part, "", recursive, AT_EMPTY_PATH);
+  return fail(std::move(part).error().add_context(cat("subpath ", quoted(subpath))));
+}
+
 void set_mount_setattr_enabled(bool enabled) { g_mount_setattr = enabled; }
 
 Status set_mount_attributes(FdRef mount, std::uint64_t set, std::uint64_t clear,

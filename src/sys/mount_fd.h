@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "sys/dir_fd.h"
 #include "sys/fd.h"
 
 namespace dhow {
@@ -39,6 +40,10 @@ class MountFd {
  private:
   Fd fd_;
 };
+
+// A detached copy of what is at `subpath` below `root`, which is resolved inside it; failures name
+// the subpath.
+Result<MountFd> clone_part(const DirFd& root, std::string_view subpath, bool recursive);
 
 // One option of a file system: "size" = "64k", or a key without a value.
 struct FsOption {

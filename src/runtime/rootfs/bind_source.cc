@@ -82,12 +82,7 @@ Result<MountFd> clone_source(const PlannedMount& plan) {
   const MountOptions& options = plan.options;
   if (!options.source_subpath.empty()) {
     TRY_ASSIGN(DirFd source, DirFd::open(plan.source));
-    auto part = source.open_in_root(options.source_subpath, O_PATH);
-    if (!part) {
-      return fail(
-          std::move(part).error().add_context(cat("subpath ", quoted(options.source_subpath))));
-    }
-    return MountFd::clone_of(*part, "", options.recursive_bind, AT_EMPTY_PATH);
+    return clone_part(source, options.source_subpath, options.recursive_bind);
   }
   unsigned flags = options.source_nofollow ? AT_SYMLINK_NOFOLLOW : 0;
   return MountFd::clone_of(kCwd, plan.source, options.recursive_bind, flags);

@@ -173,9 +173,7 @@ bool needs_mount_by_string(const PlannedMount& plan) {
 Result<MountFd> take_part(FdRef whole, const std::string& subpath) {
   auto copy = [&]() -> Result<MountFd> {
     TRY_ASSIGN(Fd root, open_at(whole, ".", O_PATH | O_DIRECTORY));
-    auto found = DirFd(std::move(root)).open_in_root(subpath, O_PATH);
-    if (found) return MountFd::clone_of(*found, "", true, AT_EMPTY_PATH);
-    return fail(std::move(found).error().add_context(cat("subpath ", quoted(subpath))));
+    return clone_part(DirFd(std::move(root)), subpath, true);
   };
   Result<MountFd> part = copy();
   TRY_ASSIGN(Fd before, open_at(kCwd, ".", O_PATH | O_DIRECTORY));
