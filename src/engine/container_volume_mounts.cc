@@ -99,10 +99,8 @@ bool is_mounted(const std::string& place) {
   return folder && is_mount_root(*folder).value_or(false);
 }
 
-}  // namespace
-
-Result<MountFd> mount_file_system(VolumeSource source) {
-  TRY(resolve_addresses(source));
+// Its addresses are such as the kernel takes.
+Result<MountFd> mount_resolved(const VolumeSource& source) {
   TRY_ASSIGN(FsContext context, FsContext::open(source.type));
   if (!source.path.empty()) TRY(context.set_string("source", source.path));
   std::uint64_t attributes = 0;
@@ -121,6 +119,13 @@ Result<MountFd> mount_file_system(VolumeSource source) {
   }
   TRY(context.create());
   return context.mount(attributes);
+}
+
+}  // namespace
+
+Result<MountFd> mount_file_system(VolumeSource source) {
+  TRY(resolve_addresses(source));
+  return mount_resolved(source);
 }
 
 Result<VolumeSource> ContainersImpl::volume_source(const WantedMount& mount, bool makes) const {
@@ -217,7 +222,7 @@ Status ContainersImpl::mount_volume(const std::string& name, VolumeSource source
   }
   auto mounted = [&]() -> Status {
     TRY(make_dirs(place, 0700));
-    TRY_ASSIGN(MountFd made, mount_file_system(source));
+    TRY_ASSIGN(MountFd made, mount_resolved(source));
     TRY_ASSIGN(Fd target, open_at(kCwd, place, O_PATH | O_DIRECTORY));
     return made.attach(target);
   }();
