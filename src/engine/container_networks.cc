@@ -272,8 +272,9 @@ Status ContainersImpl::settle_networks() const {
     if (!container) continue;  // it has ended, and was not to stay
     RecordPtr record = (*container)->record();
     auto told = settle_resolver(*record);
+    bool had = has_local_ports(stores_.networks->endpoints_of_container(id));
     auto finished = finish_connecting(*record);
-    auto served = serve_local_ports(id, false);
+    auto served = serve_local_ports(id, had);
     for (const Status& status : {told, finished, served}) {
       if (!status) log::warning(cat("container ", id, ": ", status.error().message()));
     }
@@ -301,7 +302,8 @@ Result<Fd> ContainersImpl::network_space(const ContainerRecord& record) const {
   return fail(Code::kFailedPrecondition, cat("container ", record.id, " is not running"));
 }
 
-// What a connect or disconnect has written down before a death, and not done.
+// What a connect or disconnect has written down before a death, and not done; but for the ports at
+// [::1].
 Status ContainersImpl::finish_connecting(const ContainerRecord& record) const {
   std::string mode = network_mode(record.config.host);
   Wishes wishes;
@@ -315,9 +317,7 @@ Status ContainersImpl::finish_connecting(const ContainerRecord& record) const {
     if (is_wanted) continue;
     std::vector<std::string> lines = own_lines(record, endpoint);
     TRY_ASSIGN(Fd space, network_space(record));
-    bool had = has_local_ports(stores_.networks->endpoints_of_container(record.id));
     TRY(stores_.networks->disconnect(record.id, endpoint.network, space));
-    TRY(serve_local_ports(record.id, had));
     change_hosts(record, lines);
   }
   for (const auto& [network, config] : wishes) {
@@ -328,7 +328,6 @@ Status ContainersImpl::finish_connecting(const ContainerRecord& record) const {
     TRY_ASSIGN(Fd space, network_space(record));
     TRY_ASSIGN(std::vector<PortWish> ports, port_wishes(record.config));
     TRY(stores_.networks->connect(record.id, record.name, join, ports, space));
-    TRY(serve_local_ports(record.id, false));
   }
   return {};
 }
