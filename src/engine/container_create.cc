@@ -192,15 +192,19 @@ Status ContainersImpl::check_remap(const HostConfig& host) const {
   return {};
 }
 
+// Not "not found", which clients take to be said of the image, and pull it.
+Result<ContainerPtr> ContainersImpl::find_other(std::string_view ref) const {
+  auto found = find(ref);
+  if (found) return found;
+  return fail(Code::kInvalidArgument, found.error().message());
+}
+
 Status ContainersImpl::check_joined(const ContainerRecord& record) const {
   const HostConfig& host = record.config.host;
   for (const std::string* mode : {&host.network_mode, &host.pid_mode, &host.ipc_mode}) {
     std::string other = joined_container(*mode);
     if (other.empty()) continue;
-    // Not "not found", which clients take to be said of the image, and pull it.
-    if (auto found = find(other); !found) {
-      return fail(Code::kInvalidArgument, found.error().message());
-    }
+    TRY(find_other(other));
   }
   return {};
 }

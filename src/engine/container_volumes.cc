@@ -64,10 +64,8 @@ Status ContainersImpl::inherit_mounts(const ContainerRecord& record,
                                       std::vector<WantedMount>& mounts) const {
   for (const std::string& text : record.config.host.volumes_from) {
     TRY_ASSIGN(VolumesFrom from, parse_volumes_from(text));
-    auto other = find(from.container);
-    // Not "not found", which clients take to be said of the image, and pull it.
-    if (!other) return fail(Code::kInvalidArgument, other.error().message());
-    RecordPtr donor = (*other)->record();
+    TRY_ASSIGN(ContainerPtr other, find_other(from.container));
+    RecordPtr donor = other->record();
     for (const WantedMount& theirs : donor->mounts()) {
       if (theirs.type == "tmpfs") continue;
       WantedMount mount = theirs;

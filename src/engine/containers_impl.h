@@ -217,6 +217,7 @@ class ContainersImpl {
   Status merge_image(CreateConfig& config, const oci::ImageConfig& image) const;
   Status settle_facts(const CreateRequest& request, ContainerRecord& record) const;
   Status fill_defaults(ContainerRecord& record, std::vector<std::string>& warnings);
+  Result<ContainerPtr> find_other(std::string_view ref) const;
   Status check_joined(const ContainerRecord& record) const;
   Result<std::string> reserve_name(const std::string& wanted, const std::string& id);
   void release_name(const std::string& name);
@@ -276,8 +277,7 @@ class ContainersImpl {
   // Docker's refusals about networks and ports, when a container is made.
   Status check_networks(const ContainerRecord& record, std::vector<std::string>& warnings) const;
   Result<network::AttachRequest> attach_request(const ContainerRecord& record) const;
-  // A namespace with the container's networks; no descriptor: it has none.
-  // In `space`, or in a new one, which is the result, when that is -1.
+  // In `space`; -1: in a new one, which is the result. No descriptor: it has no networks.
   Result<Fd> attach_networks(const ContainerRecord& record, FdRef space) const;
   // Of a container whose task has gone.
   void detach_networks(const std::string& id) const;
