@@ -12,6 +12,7 @@
 #include "cli/session.h"
 #include "cli/system_verbs.h"
 #include "client/http.h"
+#include "client/tunnel.h"
 #include "oci/json.h"
 #include "sys/fd.h"
 #include "sys/file_io.h"
@@ -126,19 +127,11 @@ Finding check_ids() {
           cat("as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ", user)};
 }
 
-bool is_in_path(std::string_view name) {
-  const char* search = std::getenv("PATH");
-  for (std::string_view place : split(search != nullptr ? search : "", ':')) {
-    if (::access(cat(place, "/", name).c_str(), X_OK) == 0) return true;
-  }
-  return false;
-}
-
 // What connects the networks of an engine without root with the outside.
 Finding check_rootless_network() {
   if (::geteuid() == 0) return {Health::kGood, "runs as root: networks need no program", ""};
-  bool has_pasta = is_in_path("pasta");
-  if (!has_pasta && !is_in_path("slirp4netns")) {
+  bool has_pasta = !client::find_program("pasta").empty();
+  if (!has_pasta && client::find_program("slirp4netns").empty()) {
     return {
         Health::kBad, "neither pasta nor slirp4netns",
         "containers have no networks but none and host: install the package passt, or slirp4netns"};
