@@ -153,8 +153,8 @@ Status LocalNetworks::make_bridge(Links& links, NetworkRecord& record) {
   TRY_CONTEXT(set_up_six(record), cat("set up ", record.bridge));
   TRY_ASSIGN(std::vector<Address> addresses, links.addresses(link->index));
   std::vector<Address> wanted;
-  bool is_inhibited = record.option("com.docker.network.bridge.inhibit_ipv4", false);
-  is_inhibited = is_inhibited || record.gateway_mode(false) == GatewayMode::kIsolated;
+  bool is_inhibited = record.option("com.docker.network.bridge.inhibit_ipv4", false) ||
+                      record.gateway_mode(false) == GatewayMode::kIsolated;
   bool is_inhibited6 = record.gateway_mode(true) == GatewayMode::kIsolated;
   if (record.v4 && !is_inhibited) {
     wanted.emplace_back(record.v4->gateway, record.v4->subnet.bits);
@@ -218,7 +218,6 @@ Result<int> LocalNetworks::ensure_bridge(Links& links, const std::string& networ
     if (!record.internal && record.v6) TRY(enable_forwarding(true));
     return firewall_.add_bridge(firewall_bridge(record));
   }();
-
   if (!set) {
     set_made(network, false);
     return fail(std::move(set).error().add_context(cat("set up network ", record.name)));
