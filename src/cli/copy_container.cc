@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 #include "base/strings.h"
 #include "cli/container_calls.h"
@@ -135,24 +136,30 @@ Result<int> copy_out(Session& session, const Arguments& arguments, Side from,
   return 0;
 }
 
-// What is at the path, behind a link that is there.
-Result<PathStat> stat_there(client::Client& client, Side& to) {
+// What is at the path, behind a link that is there; nullopt: nothing. That there is no container is
+// an error.
+Result<std::optional<PathStat>> stat_there(client::Client& client, Side& to) {
   auto state = stat_in(client, to);
-  if (!state || !state->is_link() || state->link_target.empty()) return state;
-  to.path = state->link_target.starts_with('/') ? state->link_target
-                                                : cat(folder_of(to.path), "/", state->link_target);
-  return stat_in(client, to);
+  if (state && state->is_link() && !state->link_target.empty()) {
+    to.path = state->link_target.starts_with('/')
+                  ? state->link_target
+                  : cat(folder_of(to.path), "/", state->link_target);
+    state = stat_in(client, to);
+  }
+  if (state) return *state;
+  if (state.error().message().find("No such container") != std::string::npos) {
+    return std::unexpected(std::move(state).error());
+  }
+  return std::nullopt;
 }
 
 // Where members go in the container, by what is at the path there.
 Result<Destination> destination_inside(client::Client& client, Side& to, const std::string& source,
                                        bool folder) {
-  auto state = stat_there(client, to);
+  TRY_ASSIGN(std::optional<PathStat> state, stat_there(client, to));
   if (state && state->is_folder())
     return Destination{to.path, means_content(source) ? "" : std::string(last_part(source))};
   if (state && folder) return fail(Code::kInvalidArgument, "cannot copy directory");
-  if (!state && state.error().message().find("No such container") != std::string::npos)
-    return std::unexpected(std::move(state).error());
   if (!state && !folder && to.path.ends_with('/')) {
     return fail(Code::kNotFound, "no such directory");
   }
@@ -176,10 +183,7 @@ Result<int> copy_in(Session& session, const Arguments& arguments, const std::str
   TRY_ASSIGN(client::Client * client, session.client());
   if (path == "-") {
     const std::string given = to.path;
-    auto state = stat_there(*client, to);
-    if (!state && state.error().message().find("No such container") != std::string::npos) {
-      return std::unexpected(std::move(state).error());
-    }
+    TRY_ASSIGN(std::optional<PathStat> state, stat_there(*client, to));
     if (!state || !state->is_folder()) {
       return fail(Code::kInvalidArgument, cat("destination ", quoted(cat(to.container, ":", given)),
                                               " must be a directory"));
