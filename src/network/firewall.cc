@@ -355,6 +355,8 @@ Status Firewall::rebuild_locked() {
 
 Status Firewall::remove() {
   std::lock_guard lock(mutex_);
+  // An engine that starts with nothing to do has none, and is waited for.
+  if (auto there = nft::has_table(table_); there && !*there) return {};
   Batch batch(table_);
   batch.remove_table();
   Status done = batch.commit();

@@ -420,6 +420,17 @@ Status Batch::commit() {
   return done;
 }
 
+Result<bool> has_table(std::string_view table) {
+  NetlinkRequest request =
+      nfnetlink_request(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE, 0, kFamilyInet);
+  request.attribute_text(NFTA_TABLE_NAME, table);
+  TRY_ASSIGN(NetlinkSocket socket, NetlinkSocket::open(NETLINK_NETFILTER));
+  Status found = socket.execute(std::move(request));
+  if (found) return true;
+  if (found.error().sys_errno() == ENOENT) return false;
+  return fail(std::move(found).error());
+}
+
 std::string name_key(std::string_view name) {
   std::string key(name);
   key.resize(IFNAMSIZ);

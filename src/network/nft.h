@@ -147,6 +147,11 @@ class Batch {
   std::vector<NetlinkRequest> requests_;
 };
 
+// Whether there is a table of that name of the family inet, in the network namespace of the calling
+// thread. Nothing waits for it, unlike for a batch that fails, which the kernel undoes after a
+// grace period of RCU: some milliseconds.
+Result<bool> has_table(std::string_view table);
+
 // Names of interfaces as sets have them: filled up with zeros.
 std::string name_key(std::string_view name);
 
