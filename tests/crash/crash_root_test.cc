@@ -201,8 +201,8 @@ class World {
 };
 
 // Most of a kill's time is spent waiting: several worlds, which know nothing of one another, share
-// the machine. With DHOW_CRASH_WORLDS=1 and the seed that a failure tells, one of them does the same
-// again.
+// the machine. With DHOW_CRASH_WORLDS=1 and the seed that a failure tells, one of them does the
+// same again.
 TEST(CrashTest, KillsAtAnyMomentLoseAndLeaveNothing) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   ASSERT_NE(needed("DHOWD"), "") << "DHOWD is not set";
