@@ -26,6 +26,9 @@ using network::PortWish;
 constexpr std::string_view kNoNetworks =
     "No network but the loopback interface: this engine has no right to make networks.";
 
+// A file of /proc of a process.
+constexpr std::string_view kNetworkSpace = "ns/net";
+
 std::unexpected<Error> wrong_network(std::string message) {
   return fail(Code::kInvalidArgument, std::move(message));
 }
@@ -293,12 +296,12 @@ Status ContainersImpl::settle_networks() const {
 
 // The process may have ended by now, and its number may be another's: it is the container's if the
 // container's shim, whose child it is, says afterwards that it has not ended.
-Result<Fd> ContainersImpl::network_space(const ContainerRecord& record) const {
+Result<Fd> ContainersImpl::proc_file(const ContainerRecord& record, std::string_view name) const {
   std::int64_t pid = record.progress.state.pid;
-  TRY_ASSIGN(Fd space, open_at(kCwd, cat("/proc/", pid, "/ns/net"), O_RDONLY));
+  TRY_ASSIGN(Fd file, open_at(kCwd, cat("/proc/", pid, "/", name), O_RDONLY));
   TRY_ASSIGN(rpc::task::StateResponse state, tasks_->state(key(record.id)));
   bool has_ended = state.status == rpc::task::ProcessStatus::kStopped;
-  if (state.pid == pid && !has_ended) return space;
+  if (state.pid == pid && !has_ended) return file;
   return fail(Code::kFailedPrecondition, cat("container ", record.id, " is not running"));
 }
 
@@ -316,7 +319,7 @@ Status ContainersImpl::finish_connecting(const ContainerRecord& record) const {
         wishes, [&](const auto& wish) { return wish.first.id == endpoint.network; });
     if (is_wanted) continue;
     std::vector<std::string> lines = own_lines(record, endpoint);
-    TRY_ASSIGN(Fd space, network_space(record));
+    TRY_ASSIGN(Fd space, proc_file(record, kNetworkSpace));
     TRY(stores_.networks->disconnect(record.id, endpoint.network, space));
     change_hosts(record, lines);
   }
@@ -325,7 +328,7 @@ Status ContainersImpl::finish_connecting(const ContainerRecord& record) const {
         endpoints, [&, &id = network.id](const Endpoint& one) { return one.network == id; });
     if (is_there) continue;
     TRY_ASSIGN(Join join, join_of(network, config, {}));
-    TRY_ASSIGN(Fd space, network_space(record));
+    TRY_ASSIGN(Fd space, proc_file(record, kNetworkSpace));
     TRY_ASSIGN(std::vector<PortWish> ports, port_wishes(record.config));
     TRY(stores_.networks->connect(record.id, record.name, join, ports, space));
   }
@@ -366,7 +369,7 @@ Status ContainersImpl::connect(std::string_view ref, std::string_view network,
   // The resolver first, as nothing is lost by one that is not asked.
   auto joined = [&]() -> Status {
     TRY(settle_resolver(record));
-    TRY_ASSIGN(Fd space, network_space(record));
+    TRY_ASSIGN(Fd space, proc_file(record, kNetworkSpace));
     TRY_ASSIGN(std::vector<PortWish> ports, port_wishes(record.config));
     TRY(stores_.networks->connect(record.id, record.name, join, ports, space));
     auto served = serve_local_ports(record.id, false);
@@ -427,7 +430,7 @@ Status ContainersImpl::disconnect(std::string_view ref, std::string_view network
   for (const Endpoint& endpoint : stores_.networks->endpoints_of_container(record.id)) {
     if (endpoint.network == unwanted.id) lines = own_lines(record, endpoint);
   }
-  TRY_ASSIGN(Fd space, network_space(record));
+  TRY_ASSIGN(Fd space, proc_file(record, kNetworkSpace));
   bool had = has_local_ports(stores_.networks->endpoints_of_container(record.id));
   TRY(stores_.networks->disconnect(record.id, unwanted.id, space));
   TRY(serve_local_ports(record.id, had));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "base/strings.h"
 #include "engine/containers_impl.h"
@@ -164,6 +165,16 @@ std::vector<std::string> columns_of(std::string_view line, std::size_t most) {
   }
 }
 
+// Not of what it has made by itself.
+std::set<std::string> interfaces_of(const std::string& container,
+                                    const network::LocalNetworks& networks) {
+  std::set<std::string> names;
+  for (network::Endpoint& endpoint : networks.endpoints_of_container(container)) {
+    names.insert(std::move(endpoint.inside));
+  }
+  return names;
+}
+
 }  // namespace
 
 Result<StatsSample> ContainersImpl::stats(std::string_view ref) {
@@ -187,6 +198,16 @@ Result<StatsSample> ContainersImpl::stats(std::string_view ref) {
   if (out.memory_limit == 0 || out.memory_limit > all) out.memory_limit = all;
   out.system_cpu = system_cpu();
   out.online_cpus = static_cast<std::uint32_t>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 1L));
+  std::string joined = joined_container(network_mode(record->config.host));
+  auto holder = joined.empty() ? Result<ContainerPtr>(container) : find(joined);
+  if (has_networks() && holder) {
+    std::set<std::string> names = interfaces_of((*holder)->id, *stores_.networks);
+    if (!names.empty()) {
+      TRY_ASSIGN(Fd devices, proc_file(*record, "net/dev"));
+      TRY_ASSIGN(std::string text, read_all(devices));
+      out.interfaces = parse_interface_use(text, names);
+    }
+  }
   out.running = true;
   return out;
 }

@@ -11,6 +11,7 @@
 
 #include "engine/container_config.h"
 #include "engine/events.h"
+#include "engine/interface_use.h"
 #include "oci/image.h"
 #include "oci/platform.h"
 #include "sys/fd.h"
@@ -255,8 +256,9 @@ struct StatsSample {
   };
   std::vector<BlockIo> io_bytes;
   std::vector<BlockIo> io_operations;
-  bool unified = false;  // of cgroup v2
-  bool running = false;  // false: all of the above is 0
+  std::vector<InterfaceUse> interfaces;  // those of its networks
+  bool unified = false;                  // of cgroup v2
+  bool running = false;                  // false: all of the above is 0
 };
 
 enum class ChangeKind { kModified = 0, kAdded = 1, kDeleted = 2 };

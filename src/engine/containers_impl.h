@@ -281,8 +281,8 @@ class ContainersImpl {
   Result<Fd> attach_networks(const ContainerRecord& record, FdRef space) const;
   // Of a container whose task has gone.
   void detach_networks(const std::string& id) const;
-  // The network namespace of one that runs; kFailedPrecondition when it has ended.
-  Result<Fd> network_space(const ContainerRecord& record) const;
+  // What /proc has of the first process of one that runs; kFailedPrecondition when it has ended.
+  Result<Fd> proc_file(const ContainerRecord& record, std::string_view name) const;
   // "connect" or "disconnect", for each network that it is in.
   std::vector<Event> network_events(const ContainerRecord& record, std::string_view action) const;
   std::vector<NetworkStatus> network_statuses(const ContainerRecord& record) const;

@@ -12,6 +12,7 @@
 namespace dhow::daemon_test {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -278,6 +279,30 @@ TEST_F(NetworksTest, ADeathOfTheEngineLosesAndDoublesNothing) {
   docker_output({"rm", "-f", "keeps"});
   docker_output({"network", "rm", "mine"});
   EXPECT_EQ(links_become("br-", 0U), 0U);
+}
+
+TEST_F(NetworksTest, StatsTellWhatPassesInterfaces) {
+  docker_output({"network", "create", "other"});
+  start_server("one", {});
+  docker_output({"network", "connect", "other", "one"});
+  docker_output(
+      {"run", "-d", "--name", "beside", "--network", "container:one", "busybox", "sleep", "1000"});
+  start_sleeper("alone");
+  // What a container makes for itself is not shown.
+  docker_output({"exec", "--privileged", "one", "ip", "link", "add", "made", "type", "bridge"});
+  std::string gateway = inspect("one", "{{.NetworkSettings.Networks.bridge.Gateway}}");
+  docker_output({"exec", "one", "ping", "-c", "1", "-s", "1000", gateway});
+  for (const char* name : {"one", "beside"}) {
+    std::string answer = http(cat("GET /containers/", name,
+                                  "/stats?stream=false&one-shot=true HTTP/1.1\r\nHost: d\r\n"
+                                  "Connection: close\r\n\r\n"));
+    EXPECT_THAT(answer, ContainsRegex("\"networks\":\\{\"eth0\":\\{\"rx_bytes\":[0-9]{4,},"
+                                      "\"rx_packets\":[1-9].*\"eth1\":\\{\"rx_bytes\":"));
+    EXPECT_THAT(answer, Not(HasSubstr("\"made\"")));
+    EXPECT_THAT(answer, Not(HasSubstr("\"lo\"")));
+    EXPECT_NE(docker_output({"stats", "--no-stream", "--format", "{{.NetIO}}", name}), "0B / 0B");
+  }
+  EXPECT_EQ(docker_output({"stats", "--no-stream", "--format", "{{.NetIO}}", "alone"}), "0B / 0B");
 }
 
 TEST_F(NetworksTest, EventsTellOfNetworks) {

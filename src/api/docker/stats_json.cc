@@ -73,6 +73,23 @@ void write_block_io(JsonWriter& json, const StatsSample& sample) {
   json.end_object();
 }
 
+void write_networks(JsonWriter& json, const StatsSample& sample) {
+  if (sample.interfaces.empty()) return;
+  json.key("networks").begin_object();
+  for (const engine::InterfaceUse& use : sample.interfaces) {
+    json.key(use.name).begin_object();
+    json.key("rx_bytes").number_unsigned(use.received.bytes);
+    json.key("rx_packets").number_unsigned(use.received.packets);
+    json.key("rx_errors").number_unsigned(use.received.errors);
+    json.key("rx_dropped").number_unsigned(use.received.dropped);
+    json.key("tx_bytes").number_unsigned(use.sent.bytes);
+    json.key("tx_packets").number_unsigned(use.sent.packets);
+    json.key("tx_errors").number_unsigned(use.sent.errors);
+    json.key("tx_dropped").number_unsigned(use.sent.dropped).end_object();
+  }
+  json.end_object();
+}
+
 }  // namespace
 
 std::string stats_json(const StatsSample& sample, const StatsSample& before) {
@@ -91,6 +108,7 @@ std::string stats_json(const StatsSample& sample, const StatsSample& before) {
   write_cpu(json, "cpu_stats", sample);
   write_cpu(json, "precpu_stats", before);
   write_memory(json, sample);
+  write_networks(json, sample);
   json.end_object();
   return json.text() + "\n";
 }
