@@ -26,6 +26,7 @@ readonly kTest=(
   docker-registry apache2-utils openssl  # a registry to pull from and push to
   erofs-utils e2fsprogs          # layers as images, a disk that loses its power
   skopeo umoci podman docker.io containerd  # image archives
+  docker-compose python3-docker  # clients of the engine's API
   clang-19 libclang-rt-19-dev    # fuzzers
   clang-format-19 shellcheck     # style
 )

@@ -169,10 +169,15 @@ int DaemonTest::stop_daemon(int signal) {
 }
 
 SpawnOutput DaemonTest::docker(std::vector<std::string> arguments, std::string_view input) {
+  return client(docker_program(), std::move(arguments), input);
+}
+
+SpawnOutput DaemonTest::client(const std::string& path, std::vector<std::string> arguments,
+                               std::string_view input) {
   SpawnOptions options;
-  options.path = docker_program();
+  options.path = path;
   options.arguments = std::move(arguments);
-  options.arguments.insert(options.arguments.begin(), "docker");
+  options.arguments.insert(options.arguments.begin(), path.substr(path.rfind('/') + 1));
   options.environment = std::vector<std::string>{
       cat("DOCKER_HOST=unix://", socket()), cat("DOCKER_CONFIG=", (folder_ / "client").string()),
       "PATH=/usr/bin:/bin", "HOME=/nonexistent"};

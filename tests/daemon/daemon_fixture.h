@@ -31,6 +31,9 @@ class DaemonTest : public ::testing::Test {
 
   // Runs docker's command line to its end.
   SpawnOutput docker(std::vector<std::string> arguments, std::string_view input = {});
+  // Another client of the same API, as an ordinary program of the host.
+  SpawnOutput client(const std::string& path, std::vector<std::string> arguments,
+                     std::string_view input = {});
   // The output of one that must succeed, without blanks at its end.
   std::string docker_output(std::vector<std::string> arguments, std::string_view input = {});
   // `docker run --network none` with these behind it.
