@@ -68,6 +68,8 @@ class ComposeTest : public NetworksTest {
     write("project/docker-compose.yml", kProject);
     write("project/settings/mode", "fast");
     write("project/word", "secret");
+    // It looks for a member of images that API 1.45 took away.
+    write("project/.env", "COMPOSE_API_VERSION=1.44\n");
   }
   std::string compose(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"-p", "shop", "--project-directory", project(), "-f",

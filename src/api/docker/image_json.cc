@@ -86,8 +86,9 @@ void write_container_members(JsonWriter& json) {
   json.member("Image", "");
 }
 
-void write_image_config(JsonWriter& json, const oci::ImageConfig& config, bool older) {
-  json.key("Config").begin_object();
+void write_image_config(JsonWriter& json, std::string_view name, const oci::ImageConfig& config,
+                        bool older) {
+  json.key(name).begin_object();
   if (older) write_container_members(json);
   json.member("User", config.user);
   if (!config.exposed_ports.empty()) write_name_set(json, "ExposedPorts", config.exposed_ports);
@@ -189,10 +190,14 @@ std::string image_inspect_json(const ImageDetails& image, const ImageShape& shap
   if (older) json.member("Parent", "");
   json.member("Comment", config.history.empty() ? std::string() : config.history.back().comment);
   json.member("Created", config.created);
-  if (shape.version < ApiVersion{45}) json.member("Container", "").key("ContainerConfig").null();
+  if (shape.version < ApiVersion{45}) {
+    json.member("Container", "");
+    // Of the container that it was made of, which is not known. Clients look into it.
+    write_image_config(json, "ContainerConfig", {}, true);
+  }
   if (older) json.member("DockerVersion", "");
   json.member("Author", config.author);
-  write_image_config(json, config.config, shape.version < ApiVersion{50});
+  write_image_config(json, "Config", config.config, shape.version < ApiVersion{50});
   json.member("Architecture", config.platform.architecture);
   if (!config.platform.variant.empty()) json.member("Variant", config.platform.variant);
   json.member("Os", config.platform.os);
