@@ -95,7 +95,7 @@ TEST_F(ComposeTest, AProjectGoesUpChangesAndGoesDown) {
   EXPECT_EQ(running(), "shop_db_1 shop_web_1 shop_worker_1 shop_worker_2 shop_worker_3");
   EXPECT_EQ(inspect("shop_once_1", "{{.State.Status}} {{.State.ExitCode}}"), "exited 0");
   compose({"exec", "-T", "web", "sh", "-c", "until wget -qO- http://127.0.0.1; do :; done"});
-  EXPECT_EQ(answer_of("127.0.0.1", 8080), "hello from web\n");
+  EXPECT_EQ(answer_of("127.0.0.1", 8080), "hello from web");
   EXPECT_EQ(compose({"port", "web", "80"}), "127.0.0.1:8080");
   EXPECT_EQ(compose({"exec", "-T", "web", "cat", "/settings/mode", "/run/secrets/word"}),
             "fastsecret");
@@ -115,7 +115,7 @@ TEST_F(ComposeTest, AProjectGoesUpChangesAndGoesDown) {
   EXPECT_EQ(inspect("shop_db_1", "{{.Id}}"), db);
   EXPECT_NE(inspect("shop_web_1", "{{.Id}}"), web);
   compose({"exec", "-T", "web", "sh", "-c", "until wget -qO- http://127.0.0.1; do :; done"});
-  EXPECT_EQ(answer_of("127.0.0.1", 8080), "hello from you\n");
+  EXPECT_EQ(answer_of("127.0.0.1", 8080), "hello from you");
   compose({"pause"});
   compose({"unpause"});
   compose({"restart", "-t", "0"});
@@ -136,7 +136,9 @@ TEST_F(ComposeTest, AProjectSurvivesADeathOfTheEngine) {
   ASSERT_NO_FATAL_FAILURE(start_daemon());
   compose({"up", "-d"});
   EXPECT_EQ(ids(), before);
-  EXPECT_EQ(compose({"exec", "-T", "worker", "wget", "-qO-", "http://site"}), "hello from web");
+  EXPECT_EQ(
+      compose({"exec", "-T", "worker", "sh", "-c", "until wget -qO- http://site; do :; done"}),
+      "hello from web");
   compose({"down", "-v", "-t", "1"});
   EXPECT_EQ(docker_output({"ps", "-aq"}), "");
 }
