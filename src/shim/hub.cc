@@ -22,6 +22,8 @@ namespace {
 
 constexpr std::size_t kMaxWaiting = std::size_t{1} << 20;
 constexpr std::size_t kMaxGreeting = 4096;
+// How long a log server may take for what it has not got by the end.
+constexpr std::int64_t kLastLinesMs = 10'000;
 // Parameters of the URI that are ours; the others are the log driver's.
 constexpr std::string_view kOwnParameters[] = {"driver",     "stdin",    "stdin-once",
                                                "stdin-fifo", "terminal", "await"};
@@ -71,7 +73,9 @@ Result<std::unique_ptr<Hub>> Hub::open(Loop& loop, const Uri& uri, Events events
 
 Hub::Hub(Loop& loop, Events events) : loop_(loop), events_(std::move(events)) {}
 
-bool Hub::is_done() const { return ended_ && clients_.empty(); }
+bool Hub::is_done() const {
+  return ended_ && clients_.empty() && (gave_up_log_ || log_->waiting_fd() < 0);
+}
 
 Hub::~Hub() {
   if (listener_) std::ignore = ::unlink(path_.c_str());
@@ -252,7 +256,20 @@ void Hub::end() {
   listener_watch_.reset();
   listener_.reset();
   std::ignore = ::unlink(path_.c_str());
+  wait_for_log();
   forget_gone();
+}
+
+void Hub::wait_for_log() {
+  if (log_->waiting_fd() < 0) return;
+  auto timer = loop_.after(kLastLinesMs, [this] {
+    log::warning("log: the server has not taken the last lines, which are dropped");
+    gave_up_log_ = true;
+    log_watch_.reset();
+    events_.has_room();
+  });
+  gave_up_log_ = !timer;
+  if (timer) log_deadline_ = std::move(*timer);
 }
 
 Status Hub::reopen_log() { return log_->reopen(); }

@@ -57,7 +57,8 @@ class Hub final : public Output {
   void flush() override;
   bool is_full() const override;
   void end_stream(logging::Stream stream) override;
-  // Those who are attached get the rest, then the end; nobody can attach any more.
+  // Those who are attached get the rest, then the end; nobody can attach any more. A log server
+  // has ten seconds for what waits for it.
   void end() override;
   bool is_done() const override;
 
@@ -76,6 +77,7 @@ class Hub final : public Output {
   void read_input(Client& client, bool hung_up);
   void forget_gone();
   void watch_log();
+  void wait_for_log();
 
   Loop& loop_;
   Events events_;
@@ -86,8 +88,10 @@ class Hub final : public Output {
   Fd listener_;
   Loop::Watch listener_watch_;
   Loop::Watch log_watch_;
+  Loop::Watch log_deadline_;
   std::vector<std::unique_ptr<Client>> clients_;
   bool ended_ = false;
+  bool gave_up_log_ = false;
 };
 
 }  // namespace dhow::shim

@@ -3,6 +3,7 @@
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,6 +19,7 @@
 namespace dhow::shim {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -227,6 +229,30 @@ TEST_F(ShimHubTest, TheEndComesAfterTheLastByte) {
   EXPECT_FALSE(std::filesystem::exists(at("a.sock")));
   EXPECT_TRUE(run_until([&] { return peer.ended; }));
   EXPECT_EQ(peer.got.size(), much.size());
+  EXPECT_TRUE(hub_->is_done());
+}
+
+TEST_F(ShimHubTest, ALogServerGetsTheLastLines) {
+  Fd server(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  struct sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  at("log").copy(name.sun_path, sizeof name.sun_path - 1);
+  ASSERT_EQ(::bind(server.get(), reinterpret_cast<struct sockaddr*>(&name), sizeof name), 0);
+  open(cat("driver=syslog&syslog-address=unix://", at("log")));
+  constexpr int kLines = 2000;
+  for (int i = 0; i < kLines; ++i) hub_->put(logging::Stream::kStdout, cat("line ", i, "\n"));
+  hub_->end_stream(logging::Stream::kStdout);
+  hub_->end();
+  ASSERT_FALSE(hub_->is_done());
+  int taken = 0;
+  auto watch = loop_->watch(server, EPOLLIN, [&](std::uint32_t) {
+    auto message = receive_message(server, 4096);
+    ASSERT_TRUE(message.has_value());
+    EXPECT_THAT(message->payload, EndsWith(cat(": line ", taken)));
+    taken += 1;
+    if (taken == kLines) loop_->stop();
+  });
+  EXPECT_TRUE(run_until([&] { return taken == kLines; }));
   EXPECT_TRUE(hub_->is_done());
 }
 
