@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <linux/mount.h>
-#include <netdb.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +11,7 @@
 #include "base/hasher.h"
 #include "base/strings.h"
 #include "engine/containers_impl.h"
+#include "engine/host_lookup.h"
 #include "engine/volume_mounts.h"
 #include "sys/file_io.h"
 #include "volume/local_options.h"
@@ -41,26 +40,12 @@ constexpr AttributeName kAttributeNames[] = {{"ro", MOUNT_ATTR_RDONLY},
                                              {"exec", 0},
                                              {"defaults", 0}};
 
-// The kernel's clients of network file systems don't look names up. Of the addresses the first one
-// of version 4 counts, if there is one.
-Result<std::string> numeric_address(const std::string& host) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_family = AF_INET;
-  addrinfo* found = nullptr;
-  int failed = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
-  hints.ai_family = AF_UNSPEC;
-  if (failed != 0) failed = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
-  if (failed != 0) {
-    return fail(Code::kUnavailable, cat("error resolving passed in network volume address: lookup ",
-                                        host, ": ", ::gai_strerror(failed)));
-  }
-  char text[NI_MAXHOST] = {};
-  int code = ::getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, nullptr, 0,
-                           NI_NUMERICHOST);
-  ::freeaddrinfo(found);
-  if (code != 0) return fail(Code::kUnavailable, cat("address of ", host));
-  return std::string(text);
+// The kernel's clients of network file systems don't look names up.
+Result<std::string> address_of_server(const std::string& host) {
+  auto address = numeric_address(host);
+  if (address) return address;
+  return fail(Code::kUnavailable,
+              cat("error resolving passed in network volume address: ", address.error().message()));
 }
 
 // As docker: the option addr= says where the server is; of cifs without it, the device.
@@ -69,14 +54,14 @@ Status resolve_addresses(VolumeSource& source) {
   if (!is_cifs && source.type != "nfs" && source.type != "nfs4") return {};
   for (std::string& option : source.options) {
     if (!option.starts_with("addr=")) continue;
-    TRY_ASSIGN(std::string address, numeric_address(option.substr(5)));
+    TRY_ASSIGN(std::string address, address_of_server(option.substr(5)));
     option = cat("addr=", address);
     return {};
   }
   if (!is_cifs || !source.path.starts_with("//")) return {};
   std::size_t end = std::min(source.path.find('/', 2), source.path.size());
   if (end == 2) return {};
-  TRY_ASSIGN(std::string address, numeric_address(source.path.substr(2, end - 2)));
+  TRY_ASSIGN(std::string address, address_of_server(source.path.substr(2, end - 2)));
   source.path.replace(2, end - 2, address);
   return {};
 }

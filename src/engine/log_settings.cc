@@ -11,8 +11,11 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "engine/host_lookup.h"
+#include "engine/programs.h"
 #include "logging/driver.h"
 #include "logging/file_drivers.h"
+#include "logging/socket_drivers.h"
 
 namespace dhow::engine {
 namespace {
@@ -27,6 +30,8 @@ constexpr std::string_view kSyslog[] = {
     "syslog-tls-cert", "syslog-tls-key",  "syslog-tls-skip-verify"};
 constexpr std::string_view kAbsent[] = {"fluentd", "gelf",   "awslogs",
                                         "gcplogs", "splunk", "etwlogs"};
+
+constexpr std::string_view kTlsProgram = "dhow-tls";
 
 using Names = std::span<const std::string_view>;
 
@@ -188,6 +193,30 @@ Status check_values(const LogConfig& config) {
   return logging::check_driver(options);
 }
 
+// What shims can't find out: where a server's name leads, and the program that has TLS.
+Status find_server(TextMap& query) {
+  using Kind = logging::LogSocket::Kind;
+  std::string& address = query["syslog-address"];
+  TRY_ASSIGN(logging::LogSocket::Address server, logging::parse_syslog_address(address));
+  if (server.kind == Kind::kTls) {
+    std::string program = find_program("", kTlsProgram);
+    if (program.empty()) {
+      return fail(Code::kFailedPrecondition,
+                  cat("failed to initialize logging driver: TLS needs the program ", kTlsProgram,
+                      ": put it beside dhowd or into $PATH"));
+    }
+    query["tls-program"] = program;
+  } else if (server.kind == Kind::kUdp || server.kind == Kind::kTcp) {
+    auto found = numeric_address(server.host);
+    if (!found) {
+      return fail(found.error().code(),
+                  cat("failed to initialize logging driver: ", found.error().message()));
+    }
+    address = cat(server.kind == Kind::kUdp ? "udp" : "tcp", "://[", *found, "]:", server.port);
+  }
+  return {};
+}
+
 }  // namespace
 
 bool is_readable_log(const std::string& driver) {
@@ -232,6 +261,7 @@ Result<TextMap> shim_log_options(const ContainerRecord& record, const std::strin
     if (!extra.empty()) query["attrs"] = attributes_json(extra);
     return query;
   }
+  if (query.contains("syslog-address")) TRY(find_server(query));
   query["container-id"] = record.id;
   if (!tag.empty()) query["tag"] = tag;
   if (log.type != "journald") return query;

@@ -23,9 +23,11 @@ TEST(LogSettings, OptionsAreRefusedInDockersWords) {
   EXPECT_EQ(fault_of("nonsense", {}), "logger: no log driver named 'nonsense' is registered");
   EXPECT_EQ(fault_of("json-file", {{"mode", "odd"}}), "logger: logging mode not supported: odd");
   EXPECT_EQ(check_log_config({"gelf", {}}).error().code(), Code::kUnimplemented);
-  auto tls = check_log_config({"syslog", {{"syslog-tls-ca-cert", "/ca"}}});
-  EXPECT_EQ(tls.error().code(), Code::kUnimplemented);
-  EXPECT_THAT(tls.error().message(), HasSubstr("syslog-tls-ca-cert"));
+  EXPECT_THAT(fault_of("syslog", {{"syslog-tls-skip-verify", "1"}}),
+              HasSubstr("syslog-tls-skip-verify"));
+  // It is the engine's to say.
+  EXPECT_EQ(fault_of("syslog", {{"tls-program", "/x"}}),
+            "unknown log opt 'tls-program' for syslog log driver");
   EXPECT_THAT(fault_of("json-file", {{"max-size", "much"}}), HasSubstr("max-size"));
   EXPECT_THAT(fault_of("json-file", {{"labels-regex", "("}}), HasSubstr("labels-regex"));
   EXPECT_THAT(fault_of("journald", {{"tag", "{{.Nothing}}"}}), HasSubstr("{{.Nothing}}"));
@@ -96,6 +98,20 @@ TEST(LogSettings, SyslogHasTheIdAsItsTag) {
   EXPECT_EQ((*options)["container-id"], record.id);
   record.config.host.log_config.config["tag"] = "{{.ImageName}}";
   EXPECT_EQ((*shim_log_options(record, ""))["tag"], "app:1");
+}
+
+TEST(LogSettings, SyslogServersAreLookedUp) {
+  ContainerRecord record = example();
+  auto server = [&](const std::string& address) -> std::string {
+    record.config.host.log_config = {"syslog", {{"syslog-address", address}}};
+    auto options = shim_log_options(record, "/x.log");
+    return options ? (*options)["syslog-address"] : options.error().message();
+  };
+  EXPECT_EQ(server("udp://localhost:99"), "udp://[127.0.0.1]:99");
+  EXPECT_EQ(server("tcp://[::1]"), "tcp://[::1]:514");
+  EXPECT_EQ(server("unix:///dev/log"), "unix:///dev/log");
+  EXPECT_THAT(server("udp://no-host.invalid"),
+              HasSubstr("failed to initialize logging driver: lookup no-host.invalid: "));
 }
 
 }  // namespace

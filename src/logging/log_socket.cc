@@ -11,9 +11,11 @@
 #include <cerrno>
 #include <ctime>
 #include <netinet/in.h>
+#include <utility>
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "logging/tunnel.h"
 #include "sys/file_io.h"
 #include "sys/unix_socket.h"
 
@@ -61,6 +63,11 @@ Result<Fd> connect_inet(const LogSocket::Address& address) {
 Result<Fd> connect_to(const LogSocket::Address& address) {
   using Kind = LogSocket::Kind;
   if (address.kind == Kind::kUdp || address.kind == Kind::kTcp) return connect_inet(address);
+  if (address.kind == Kind::kTls) {
+    std::vector<std::string> words = address.tunnel;
+    words.insert(words.end(), {"--", address.host, address.port});
+    return open_tunnel(words);
+  }
   int type = address.kind == Kind::kUnixDatagram ? SOCK_DGRAM : SOCK_STREAM;
   TRY_ASSIGN(Fd fd, connect_unix(kCwd, address.host, type));
   if (::fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno(errno, "fcntl");
@@ -75,12 +82,55 @@ bool LogSocket::connect() {
   if (now < next_try_ns_) return false;
   auto connected = connect_to(address_);
   if (!connected) {
-    next_try_ns_ = now + kRetryNs;
+    try_later();
     if (dropped_ == 0) log::warning(cat("log: ", connected.error().message()));
     return false;
   }
   fd_ = std::move(*connected);
+  is_tunnel_open_ = address_.kind != Kind::kTls;
   return true;
+}
+
+void LogSocket::try_later() { next_try_ns_ = monotonic_ns() + kRetryNs; }
+
+// A line: empty when the connection stands, else why there is none. Until then the tunnel takes
+// what it is given, which is lost with it.
+bool LogSocket::hear_tunnel() {
+  char c = 0;
+  while (!is_tunnel_open_) {
+    ssize_t count = ::recv(fd_.get(), &c, 1, MSG_DONTWAIT);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+    if (count == 1 && c != '\n') {
+      tunnel_words_ += c;
+      continue;
+    }
+    is_tunnel_open_ = count == 1 && tunnel_words_.empty();
+    if (is_tunnel_open_) break;
+    if (dropped_ == 0) {
+      log::warning(cat("log: TLS with ", address_.host, ": ",
+                       tunnel_words_.empty() ? address_.tunnel.front() : tunnel_words_));
+    }
+    return false;
+  }
+  unproven_ = 0;
+  return true;
+}
+
+void LogSocket::let_go() {
+  fd_.reset();
+  sent_of_front_ = 0;
+  tunnel_words_.clear();
+  if (is_tunnel_open_) return;
+  dropped_ += std::exchange(unproven_, 0);
+  try_later();
+}
+
+// Of a server that has closed its end, the first message would be taken and lost.
+bool LogSocket::is_there() {
+  if (!hear_tunnel()) return false;
+  if (!address_.is_stream()) return true;
+  char c = 0;
+  return ::recv(fd_.get(), &c, 1, MSG_DONTWAIT | MSG_PEEK) != 0;
 }
 
 void LogSocket::send(std::string message) {
@@ -129,24 +179,24 @@ LogSocket::Outcome LogSocket::send_front() {
     if (errno == ENOBUFS) return Outcome::kRefused;
     return Outcome::kGone;
   }
-  bool is_stream = address_.kind == Kind::kTcp || address_.kind == Kind::kUnixStream;
   sent_of_front_ += static_cast<std::size_t>(count);
-  return is_stream && sent_of_front_ < message.size() ? Outcome::kLater : Outcome::kSent;
+  return address_.is_stream() && sent_of_front_ < message.size() ? Outcome::kLater : Outcome::kSent;
 }
 
 void LogSocket::flush() {
   // A server that has just been restarted gets what its predecessor didn't take.
   for (int tries = 0; tries < 2 && !waiting_.empty(); ++tries) {
     if (!connect()) return drop_all();
+    bool is_gone = !is_there();
     while (!waiting_.empty()) {
-      Outcome outcome = send_front();
+      Outcome outcome = is_gone ? Outcome::kGone : send_front();
       if (outcome == Outcome::kLater) return;
       if (outcome == Outcome::kGone) {
-        fd_.reset();
-        sent_of_front_ = 0;
+        let_go();
         break;
       }
       if (outcome == Outcome::kRefused) ++dropped_;
+      if (!is_tunnel_open_) ++unproven_;
       drop_front();
     }
   }

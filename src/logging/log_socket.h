@@ -5,6 +5,7 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "sys/fd.h"
@@ -16,11 +17,16 @@ namespace dhow::logging {
 // dropped.
 class LogSocket {
  public:
-  enum class Kind { kUnixDatagram, kUnixStream, kUdp, kTcp };
+  enum class Kind { kUnixDatagram, kUnixStream, kUdp, kTcp, kTls };
   struct Address {
     Kind kind = Kind::kUnixDatagram;
     std::string host;  // or the path of a UNIX socket
     std::string port;
+    // Of kTls: what the connection is made by, dhow-tls with its arguments but for host and port.
+    std::vector<std::string> tunnel = {};
+    bool is_stream() const {
+      return kind == Kind::kUnixStream || kind == Kind::kTcp || kind == Kind::kTls;
+    }
   };
 
   // `large_in_memfd`: a datagram that is too large goes as a sealed memfd, as journald takes it.
@@ -39,6 +45,11 @@ class LogSocket {
   enum class Outcome { kSent, kLater, kGone, kRefused };
 
   bool connect();
+  // False: the server has gone, or could not be reached in the first place.
+  bool is_there();
+  bool hear_tunnel();
+  void let_go();
+  void try_later();
   Outcome send_front();
   Outcome send_as_file(std::string_view message);
   void drop_front();
@@ -51,6 +62,10 @@ class LogSocket {
   std::size_t waiting_bytes_ = 0;
   std::size_t limit_ = std::size_t{256} << 10;
   std::size_t sent_of_front_ = 0;  // of a stream
+  // What a tunnel says of its connection before it stands, and what it was given meanwhile.
+  bool is_tunnel_open_ = true;
+  std::string tunnel_words_;
+  std::uint64_t unproven_ = 0;
   std::int64_t next_try_ns_ = 0;
   std::uint64_t dropped_ = 0;
 };

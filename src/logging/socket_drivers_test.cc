@@ -6,10 +6,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <netinet/in.h>
 #include <string>
+#include <thread>
 
 #include "base/strings.h"
 #include "sys/file_io.h"
@@ -173,20 +176,30 @@ TEST_F(SocketDriversTest, SyslogFormats) {
               MatchesRegex("<139>1 2023-11-14T22:13:20.500000Z [^ ]+ box [0-9]+ box - text"));
 }
 
-TEST_F(SocketDriversTest, SyslogOverTcp) {
+struct Listener {
+  Fd socket;
+  std::uint16_t port = 0;
+};
+
+Listener listen_loopback() {
   Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   struct sockaddr_in name{};
   name.sin_family = AF_INET;
   name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof name;
   auto* generic = reinterpret_cast<struct sockaddr*>(&name);
-  ASSERT_EQ(::bind(listener.get(), generic, size), 0);
-  ASSERT_EQ(::listen(listener.get(), 1), 0);
-  ASSERT_EQ(::getsockname(listener.get(), generic, &size), 0);
-  auto driver = make("syslog", {{"syslog-address", cat("tcp://localhost:", ntohs(name.sin_port))}});
+  EXPECT_EQ(::bind(listener.get(), generic, size), 0);
+  EXPECT_EQ(::listen(listener.get(), 1), 0);
+  EXPECT_EQ(::getsockname(listener.get(), generic, &size), 0);
+  return {.socket = std::move(listener), .port = ntohs(name.sin_port)};
+}
+
+TEST_F(SocketDriversTest, SyslogOverTcp) {
+  Listener listener = listen_loopback();
+  auto driver = make("syslog", {{"syslog-address", cat("tcp://localhost:", listener.port)}});
   driver->write(line_of("first"));
   driver->flush();
-  Fd connection(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  Fd connection(::accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
   driver->write(line_of("second"));
   driver->flush();
   driver.reset();
@@ -194,10 +207,79 @@ TEST_F(SocketDriversTest, SyslogOverTcp) {
   EXPECT_THAT(text, MatchesRegex("<27>.*: first\n<27>.*: second\n"));
 }
 
+// A program that says `words` in the place of dhow-tls, and writes down what it gets.
+std::string stand_in(const std::string& folder, std::string_view words) {
+  std::string path = folder + "/tls";
+  std::ofstream(path) << "#!/bin/sh\necho \"$@\" >" << folder << "/arguments\n"
+                      << "echo " << words << " >&0\ncat >>" << folder << "/taken\n";
+  std::filesystem::permissions(path, std::filesystem::perms::all);
+  return path;
+}
+
+std::string await_file(const std::string& path, std::string_view part) {
+  std::string text;
+  for (int tries = 0; tries < 10'000 && text.find(part) == std::string::npos; ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    text = read_file(path).value_or("");
+  }
+  return text;
+}
+
+TEST_F(SocketDriversTest, SyslogOverTls) {
+  auto driver = make("syslog", {{"syslog-address", "tcp+tls://log.example:6514"},
+                                {"syslog-format", "rfc5424"},
+                                {"syslog-tls-ca-cert", "/ca.pem"},
+                                {"tag", "box"},
+                                {"tls-program", stand_in(folder_, "")}});
+  driver->write(line_of("first"));
+  driver->flush();
+  EXPECT_THAT(await_file(folder_ + "/taken", "first"),
+              MatchesRegex("[0-9]+ <27>1 2023-11-14T22:13:20Z .* box - first"));
+  EXPECT_EQ(read_file(folder_ + "/arguments").value_or(""),
+            "--verify --ca /ca.pem -- log.example 6514\n");
+  // What is given last is not lost with the one who gives it.
+  driver->write(line_of("second"));
+  driver->flush();
+  EXPECT_EQ(driver->dropped(), 0U);
+  driver.reset();
+  EXPECT_THAT(await_file(folder_ + "/taken", "second"), HasSubstr(" - second"));
+}
+
+TEST_F(SocketDriversTest, WithoutTlsLinesAreDroppedAndCounted) {
+  for (std::string program : {stand_in(folder_, "no certificate"), folder_ + "/none"}) {
+    auto driver = make("syslog", {{"syslog-address", "tcp+tls://log.example"},
+                                  {"syslog-tls-skip-verify", "true"},
+                                  {"tls-program", program}});
+    std::uint64_t written = 0;
+    for (int tries = 0; tries < 10'000 && driver->dropped() == 0; ++tries, ++written) {
+      driver->write(line_of("lost"));
+      driver->flush();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_EQ(driver->dropped(), written) << program;
+    EXPECT_FALSE(driver->is_full());
+  }
+  EXPECT_EQ(read_file(folder_ + "/arguments").value_or(""), "-- log.example 514\n");
+}
+
+TEST_F(SocketDriversTest, AStreamThatTheServerHasClosedIsMadeAgain) {
+  auto listener = listen_loopback();
+  auto driver = make("syslog", {{"syslog-address", cat("tcp://127.0.0.1:", listener.port)}});
+  for (const char* text : {"first", "second"}) {
+    driver->write(line_of(text));
+    driver->flush();
+    Fd connection(::accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    char buffer[256] = {};
+    ASSERT_GT(::read(connection.get(), buffer, sizeof buffer - 1), 0);
+    EXPECT_THAT(buffer, HasSubstr(text));
+  }
+  EXPECT_EQ(driver->dropped(), 0U);
+}
+
 TEST(SyslogAddress, IsChecked) {
   EXPECT_EQ(parse_syslog_address("udp://[::1]:99")->host, "::1");
   EXPECT_EQ(parse_syslog_address("udp://127.0.0.1")->port, "514");
-  EXPECT_EQ(parse_syslog_address("tcp+tls://x:1").error().code(), Code::kUnimplemented);
+  EXPECT_EQ(parse_syslog_address("tcp+tls://localhost:1")->host, "localhost");
   EXPECT_EQ(parse_syslog_address("http://x").error().code(), Code::kInvalidArgument);
   EXPECT_EQ(parse_syslog_address("unix://relative").error().code(), Code::kInvalidArgument);
 }

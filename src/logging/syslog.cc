@@ -18,10 +18,6 @@ constexpr std::array<std::string_view, 24> kFacilities = {
     "kern",   "user",   "mail",     "daemon", "auth",   "syslog", "lpr",    "news",
     "uucp",   "cron",   "authpriv", "ftp",    "",       "",       "",       "",
     "local0", "local1", "local2",   "local3", "local4", "local5", "local6", "local7"};
-constexpr std::string_view kNoTls =
-    "syslog over TLS is not supported: a TLS library in each shim would be most of its memory; "
-    "send to "
-    "a syslog daemon of this host, which can";
 constexpr int kInfo = 6;
 constexpr int kError = 3;
 
@@ -32,7 +28,42 @@ struct SyslogSettings {
   int facility = 3;
   SyslogFormat format = SyslogFormat::kLocal;
   std::string tag;
+  // A TLS library in each shim would be most of its memory: another program has it.
+  std::string tls_program = "dhow-tls";
+  std::vector<std::pair<std::string, std::string>> tls_files;
+  bool verifies_tls = true;
+
+  void set_tunnel() {
+    address.tunnel = {tls_program};
+    if (verifies_tls) address.tunnel.emplace_back("--verify");
+    for (const auto& [flag, file] : tls_files) {
+      address.tunnel.insert(address.tunnel.end(), {flag, file});
+    }
+  }
 };
+
+// Whether it is an option for TLS; its value is taken over.
+Result<bool> take_tls_option(std::string_view name, const std::string& value,
+                             SyslogSettings& settings) {
+  static constexpr std::pair<std::string_view, std::string_view> kFiles[] = {
+      {"syslog-tls-ca-cert", "--ca"}, {"syslog-tls-cert", "--cert"}, {"syslog-tls-key", "--key"}};
+  for (const auto& [option, flag] : kFiles) {
+    if (name == option) settings.tls_files.emplace_back(flag, value);
+    if (name == option) return true;
+  }
+  if (name == "tls-program") {
+    settings.tls_program = value;
+  } else if (name == "syslog-tls-skip-verify") {
+    if (value != "true" && value != "false") {
+      return fail(Code::kInvalidArgument, cat("log opt '", name, "': ", quoted(value),
+                                              " is neither \"true\" nor \"false\""));
+    }
+    settings.verifies_tls = value == "false";
+  } else {
+    return false;
+  }
+  return true;
+}
 
 Result<int> parse_facility(std::string_view text) {
   for (std::size_t i = 0; i < kFacilities.size(); ++i) {
@@ -55,6 +86,8 @@ Result<SyslogSettings> parse_settings(const DriverOptions& options) {
   SyslogSettings settings;
   std::string format, id;
   for (const auto& [name, value] : options.options) {
+    TRY_ASSIGN(bool is_for_tls, take_tls_option(name, value, settings));
+    if (is_for_tls) continue;
     if (name == "syslog-address") {
       TRY_ASSIGN(settings.address, parse_syslog_address(value));
     } else if (name == "syslog-facility") {
@@ -65,8 +98,6 @@ Result<SyslogSettings> parse_settings(const DriverOptions& options) {
       settings.tag = value;
     } else if (name == "container-id") {
       id = value;
-    } else if (name.starts_with("syslog-tls-")) {
-      return fail(Code::kUnimplemented, cat("log opt '", name, "': ", kNoTls));
     } else if (name != "container-name" && name != "image-name") {
       return fail(Code::kInvalidArgument,
                   cat("unknown log opt '", name, "' for syslog log driver"));
@@ -76,6 +107,7 @@ Result<SyslogSettings> parse_settings(const DriverOptions& options) {
   bool local = settings.address.kind == LogSocket::Kind::kUnixDatagram ||
                settings.address.kind == LogSocket::Kind::kUnixStream;
   TRY_ASSIGN(settings.format, parse_format(format, local));
+  if (settings.address.kind == LogSocket::Kind::kTls) settings.set_tunnel();
   return settings;
 }
 
@@ -99,8 +131,10 @@ class Syslog final : public Driver {
  public:
   explicit Syslog(const SyslogSettings& settings)
       : socket_(settings.address, false),
-        is_stream_(settings.address.kind == LogSocket::Kind::kTcp ||
-                   settings.address.kind == LogSocket::Kind::kUnixStream),
+        is_stream_(settings.address.is_stream()),
+        counts_octets_(settings.address.kind == LogSocket::Kind::kTls &&
+                       (settings.format == SyslogFormat::k5424 ||
+                        settings.format == SyslogFormat::k5424Micro)),
         facility_(settings.facility),
         format_(settings.format),
         tag_(settings.tag),
@@ -126,8 +160,13 @@ class Syslog final : public Driver {
         break;
     }
     message += entry.line;
-    // Messages on a stream end with a line end (RFC 6587, section 3.4.2).
-    if (is_stream_) message += '\n';
+    // A message on a stream ends with a line end (RFC 6587, section 3.4.2); of the newer form over
+    // TLS it has its length in front (RFC 5425, section 4.3).
+    if (counts_octets_) {
+      message.insert(0, cat(message.size(), " "));
+    } else if (is_stream_) {
+      message += '\n';
+    }
     socket_.send(std::move(message));
     if (socket_.is_full()) socket_.flush();
   }
@@ -151,6 +190,7 @@ class Syslog final : public Driver {
 
   LogSocket socket_;
   bool is_stream_;
+  bool counts_octets_;
   int facility_;
   SyslogFormat format_;
   std::string tag_;
@@ -173,10 +213,8 @@ Result<LogSocket::Address> parse_syslog_address(std::string_view text) {
     if (!rest.starts_with('/')) return bad("the path is not absolute");
     return LogSocket::Address{Kind::kUnixDatagram, std::move(rest), {}};
   }
-  if (scheme == "tcp+tls") {
-    return fail(Code::kUnimplemented, cat("syslog-address ", quoted(text), ": ", kNoTls));
-  }
-  if (scheme != "udp" && scheme != "tcp") return bad("unsupported scheme");
+  const bool is_tls = scheme == "tcp+tls";
+  if (scheme != "udp" && scheme != "tcp" && !is_tls) return bad("unsupported scheme");
   std::string port = "514";
   std::size_t last = rest.rfind(':');
   if (last != std::string::npos && rest.find(']', last) == std::string::npos) {
@@ -185,6 +223,8 @@ Result<LogSocket::Address> parse_syslog_address(std::string_view text) {
   }
   if (rest.starts_with('[') && rest.ends_with(']')) rest = rest.substr(1, rest.size() - 2);
   if (rest.empty() || !parse_number<std::uint16_t>(port)) return bad("no host and port");
+  // The name that a certificate is for; whoever has TLS looks it up.
+  if (is_tls) return LogSocket::Address{Kind::kTls, std::move(rest), port};
   if (rest == "localhost") rest = "127.0.0.1";
   return LogSocket::Address{scheme == "tcp" ? Kind::kTcp : Kind::kUdp, std::move(rest), port};
 }

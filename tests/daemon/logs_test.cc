@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Log drivers and their options, by docker's command line.
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <cstdlib>
 #include <filesystem>
+#include <netinet/in.h>
+#include <thread>
 
 #include "base/strings.h"
 #include "daemon/daemon_fixture.h"
+#include "sys/file_io.h"
+#include "sys/unix_socket.h"
+#include "tls/tls.h"
 
 namespace dhow::daemon_test {
 namespace {
@@ -12,6 +21,7 @@ namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class DaemonLogsTest : public BusyboxTest {
@@ -99,12 +109,83 @@ TEST_F(DaemonLogsTest, OptionsThatADriverHasNotAreRefused) {
               HasSubstr("logger: no log driver named 'nonsense' is registered"));
   EXPECT_THAT(refused({"--log-driver", "fluentd"}),
               HasSubstr("logging driver \"fluentd\" is not supported by dhow"));
-  EXPECT_THAT(
-      refused({"--log-driver", "syslog", "--log-opt", "syslog-address=tcp+tls://127.0.0.1:1"}),
-      HasSubstr("syslog over TLS is not supported"));
+  EXPECT_THAT(refused({"--log-driver", "syslog", "--log-opt", "syslog-address=tls://127.0.0.1"}),
+              HasSubstr("unsupported scheme"));
   EXPECT_THAT(refused({"--log-opt", "compress=true", "--log-opt", "max-file=1"}),
               HasSubstr("compress cannot be true when max-file is less than 2"));
   EXPECT_EQ(docker_output({"ps", "-aq"}), "");
+}
+
+// A log server behind TLS on the loopback interface, with a certificate of its own for "localhost".
+class TlsServer {
+ public:
+  explicit TlsServer(const fs::path& folder) : folder_(folder) {
+    // Of a client that refuses the certificate.
+    ::signal(SIGPIPE, SIG_IGN);
+    std::string command =
+        cat("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
+            "-nodes -keyout ",
+            file("key.pem"), " -out ", file("cert.pem"),
+            " -subj /CN=localhost -addext subjectAltName=DNS:localhost "
+            ">/dev/null 2>&1");
+    EXPECT_EQ(std::system(command.c_str()), 0);
+    listener_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    struct sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof name;
+    auto* generic = reinterpret_cast<struct sockaddr*>(&name);
+    EXPECT_EQ(::bind(listener_.get(), generic, size), 0);
+    EXPECT_EQ(::listen(listener_.get(), 8), 0);
+    EXPECT_EQ(::getsockname(listener_.get(), generic, &size), 0);
+    port_ = ntohs(name.sin_port);
+  }
+  TlsServer(const TlsServer&) = delete;
+  TlsServer& operator=(const TlsServer&) = delete;
+  ~TlsServer() { ::signal(SIGPIPE, SIG_DFL); }
+
+  std::string file(const char* name) const { return (folder_ / name).string(); }
+  std::string address() const { return cat("syslog-address=tcp+tls://localhost:", port_); }
+
+  // All that the next client sends until it ends; or why there was no TLS with it.
+  std::string next_client() {
+    Fd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    auto context = tls::Context::server(
+        {.authority = "", .certificate = file("cert.pem"), .key = file("key.pem")});
+    EXPECT_TRUE(context.has_value());
+    auto connection = tls::Connection::accept(*context, std::move(socket), 20'000);
+    if (!connection) return connection.error().message();
+    auto plain = make_socket_pair(SOCK_STREAM).value();
+    std::jthread relay(
+        [&connection, end = std::move(plain.second)] { connection->relay(end, -1); });
+    std::string text = read_all(plain.first).value_or("unreadable");
+    plain.first.reset();
+    return text;
+  }
+
+ private:
+  fs::path folder_;
+  Fd listener_;
+  std::uint16_t port_ = 0;
+};
+
+TEST_F(DaemonLogsTest, SyslogGoesOverTls) {
+  TlsServer server(folder_);
+  std::vector<std::string> flags = {"--log-driver",   "syslog",    "--log-opt",
+                                    server.address(), "--log-opt", "tag=shipped"};
+  std::vector<std::string> trusting = flags;
+  trusting.insert(trusting.end(), {"--log-opt", "syslog-tls-ca-cert=" + server.file("cert.pem")});
+  say_numbers(1000, trusting);
+  std::string text = server.next_client();
+  EXPECT_THAT(text, AllOf(HasSubstr(" shipped["), HasSubstr("]: 1\n"), EndsWith("]: 1000\n")));
+  // A server that nobody vouches for gets nothing, unless that is wanted. The container runs.
+  docker_output({"rm", "log"});
+  say_numbers(10, flags);
+  EXPECT_THAT(server.next_client(), Not(HasSubstr("shipped")));
+  docker_output({"rm", "log"});
+  flags.insert(flags.end(), {"--log-opt", "syslog-tls-skip-verify=true"});
+  say_numbers(10, flags);
+  EXPECT_THAT(server.next_client(), EndsWith("]: 10\n"));
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // dhow-tls [--verify] [--ca FILE] [--cert FILE] [--key FILE] HOST PORT: what dhow runs for an
-// engine behind TLS, so that it need not have a TLS library itself. Standard input is a socket; the
-// first line on it is empty when the connection stands, and else says why it doesn't. From then on
-// it carries what is said.
+// engine behind TLS, and a shim for a log server, so that they need not have a TLS library.
+// Standard input is a socket; the first line on it is empty when the connection stands, and else
+// says why it doesn't. From then on it carries what is said.
 #include <getopt.h>
 #include <unistd.h>
 
@@ -51,7 +51,8 @@ dhow::Status serve(const Line& line) {
   TRY_ASSIGN(auto connection, dhow::tls::Connection::connect(context, std::move(socket),
                                                              line.endpoint.address, kHandshakeMs));
   const dhow::FdRef plain(STDIN_FILENO);
-  TRY(dhow::write_all(plain, "\n"));
+  // Who is not there any more may have left something to be sent.
+  std::ignore = dhow::write_all(plain, "\n");
   connection.relay(plain, -1);
   return {};
 }
@@ -63,7 +64,7 @@ int main(int argc, char** argv) {
   Line line;
   if (!read_line(argc, argv, line)) {
     std::ignore = dhow::write_all(dhow::FdRef(STDERR_FILENO),
-                                  "dhow-tls is run by dhow, for engines behind TLS\n");
+                                  "dhow-tls is run by dhow and by shims, for servers behind TLS\n");
     return 2;
   }
   auto served = serve(line);
