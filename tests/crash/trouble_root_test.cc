@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is broken in one place holds up nothing else: a row that can't be read, a shim that hangs.
+// What is broken in one place holds up nothing else: a row that can't be read, a shim or a mount
+// that hangs.
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
+#include <functional>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <latch>
@@ -14,6 +17,7 @@
 #include "base/strings.h"
 #include "crash/api.h"
 #include "crash/daemon.h"
+#include "crash/silent_mount.h"
 #include "crash/truth.h"
 #include "metadata/database.h"
 #include "oci/json_value.h"
@@ -60,11 +64,13 @@ class TroubleTest : public ::testing::Test {
     ASSERT_TRUE(started.has_value()) << started.error().message();
   }
 
-  // An answer comes within a minute, whatever it is.
-  Answer call(std::string_view method, const std::string& path, std::string body = {}) {
-    Api api(
-        daemon_->socket(), [] {},
-        [](const std::string& fault) { EXPECT_THAT(fault, Not(HasSubstr("within a minute"))); });
+  // An answer comes within a minute, whatever it is. `sent` is called when the request is.
+  Answer call(
+      std::string_view method, const std::string& path, std::string body = {},
+      std::function<void()> sent = [] {}) {
+    Api api(daemon_->socket(), std::move(sent), [](const std::string& fault) {
+      EXPECT_THAT(fault, Not(HasSubstr("within a minute")));
+    });
     return api.call(method, path, {}, std::move(body));
   }
   Answer post(const std::string& path, std::string body = {}) {
@@ -75,15 +81,19 @@ class TroubleTest : public ::testing::Test {
   }
 
   // The id of one that runs until it is stopped.
-  std::string run(const std::string& name) {
-    Answer made =
-        post(cat("/containers/create?name=", name), R"({"Image":"busybox","Cmd":["sleep","1000"],)"
-                                                    R"("HostConfig":{"NetworkMode":"none"}})");
-    EXPECT_EQ(made.status, 201) << made.body;
-    auto document = oci::JsonDocument::parse(made.body);
-    std::string id(document ? document->root().find("Id").as_string().value_or("") : "");
+  std::string run(const std::string& name, const std::string& bind = "") {
+    std::string id = create(name, bind);
     EXPECT_EQ(post(cat("/containers/", id, "/start")).status, 204);
     return id;
+  }
+  std::string create(const std::string& name, const std::string& bind) {
+    std::string binds = bind.empty() ? "" : cat(R"(,"Binds":[")", bind, R"("])");
+    Answer made = post(cat("/containers/create?name=", name),
+                       cat(R"({"Image":"busybox","Cmd":["sleep","1000"],)",
+                           R"("HostConfig":{"NetworkMode":"none")", binds, "}}"));
+    EXPECT_EQ(made.status, 201) << made.body;
+    auto document = oci::JsonDocument::parse(made.body);
+    return std::string(document ? document->root().find("Id").as_string().value_or("") : "");
   }
   std::string phase(const std::string& ref) {
     auto document = oci::JsonDocument::parse(call("GET", cat("/containers/", ref, "/json")).body);
@@ -181,6 +191,56 @@ TEST_F(TroubleTest, AShimThatHangsHoldsUpNoOther) {
   EXPECT_EQ(call("DELETE", "/containers/stuck?force=1").status, 204);
   EXPECT_THAT(look_at(*daemon_).bundles, Not(Contains(stuck)));
   EXPECT_EQ(phase("other"), "running");
+}
+
+TEST_F(TroubleTest, AMountThatHangsHoldsUpNoOther) {
+  std::string place = (daemon_->folder() / "silent").string();
+  std::string bind = cat(place, ":/data");
+  std::optional<SilentMount> silent(std::in_place, place);
+  std::string stuck = run("stuck", bind);
+  std::string other = run("other");
+  create("late", bind);
+  silent->fall_silent();
+  constexpr int kLooks = 20;
+  std::latch sent(kLooks + 3);
+  std::atomic<int> answered = 0;
+  std::vector<std::jthread> clients;
+  auto ask = [&](const std::string& method, const std::string& path, const std::string& body) {
+    clients.emplace_back([&, method, path, body] {
+      std::ignore = call(method, path, body, [&] { sent.count_down(); });
+      ++answered;
+    });
+  };
+  // More than any fixed number of threads would do.
+  for (int i = 0; i < kLooks; ++i) ask("GET", cat("/containers/stuck/archive?path=/data/", i), "");
+  ask("PUT", "/containers/stuck/archive?path=/data", std::string(1024, '\0'));
+  ask("POST", "/containers/late/start", "");
+  ask("POST", "/containers/create?name=later",
+      cat(R"({"Image":"busybox","HostConfig":{"Binds":[")", bind, R"("]}})"));
+  sent.wait();
+  for (int i = 0; i < 1000 && !silent->is_asked(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_TRUE(silent->is_asked());
+  // Meanwhile all the rest goes on, of that container, too.
+  EXPECT_EQ(phase("stuck"), "running");
+  EXPECT_THAT(call("GET", "/containers/json?size=1").body, HasSubstr(stuck));
+  EXPECT_EQ(call("GET", "/containers/stuck/stats?stream=0&one-shot=1").status, 200);
+  EXPECT_EQ(call("GET", "/containers/stuck/top").status, 200);
+  EXPECT_EQ(call("GET", "/system/df").status, 200);
+  EXPECT_EQ(post("/containers/other/stop?t=0").status, 204);
+  EXPECT_EQ(post("/containers/other/start").status, 204);
+  remove(run("third"));
+  EXPECT_LE(answered, 1) << "who looks into it does not wait";
+  // A new engine takes the container over without looking into it.
+  daemon_->kill();
+  ASSERT_NO_FATAL_FAILURE(start_daemon());
+  EXPECT_EQ(phase("stuck"), "running");
+  EXPECT_EQ(post("/containers/stuck/kill").status, 204);
+  remove(stuck);
+  EXPECT_EQ(phase("other"), "running");
+  silent.reset();
+  clients.clear();
 }
 
 TEST_F(TroubleTest, AHandlerThatHangsDoesNotKeepTheDaemonFromEnding) {
