@@ -7,10 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <cerrno>
-#include <netinet/in.h>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -22,40 +19,12 @@ namespace {
 constexpr std::size_t kPart = 64 << 10;  // bytes; what a pipe holds
 constexpr int kStepsAtOnce = 16;
 
-struct Target {
-  struct sockaddr_storage bytes{};
-  socklen_t size = 0;
-  const struct sockaddr* get() const { return reinterpret_cast<const struct sockaddr*>(&bytes); }
-};
-
-Result<Target> parse_target(std::string_view address, std::string_view port) {
-  Target target;
-  auto& four = reinterpret_cast<struct sockaddr_in&>(target.bytes);
-  auto& six = reinterpret_cast<struct sockaddr_in6&>(target.bytes);
-  std::string text(address);
-  auto number = parse_number<std::uint16_t>(port);
-  if (number && ::inet_pton(AF_INET, text.c_str(), &four.sin_addr) == 1) {
-    four.sin_family = AF_INET;
-    four.sin_port = htons(*number);
-    target.size = sizeof four;
-    return target;
-  }
-  target = {};
-  if (number && ::inet_pton(AF_INET6, text.c_str(), &six.sin6_addr) == 1) {
-    six.sin6_family = AF_INET6;
-    six.sin6_port = htons(*number);
-    target.size = sizeof six;
-    return target;
-  }
-  return fail(Code::kInvalidArgument, cat("not an address with a port: ", address, " ", port));
-}
-
 }  // namespace
 
 struct LocalPorts::Door {
   Fd listener;
   Loop::Watch watch;
-  Target target;
+  LocalTarget target;
 };
 
 // One direction: what has been read waits in the pipe until it is written.
@@ -101,21 +70,7 @@ struct LocalPorts::Client {
 
 Result<std::shared_ptr<LocalPorts::Door>> LocalPorts::open(std::uint16_t port) {
   auto door = std::make_shared<Door>();
-  std::string what = cat("listen at [::1]:", port, "/tcp");
-  door->listener = Fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!door->listener) return fail_errno(errno, what);
-  int on = 1;
-  ::setsockopt(door->listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  ::setsockopt(door->listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  struct sockaddr_in6 name{};
-  name.sin6_family = AF_INET6;
-  name.sin6_port = htons(port);
-  name.sin6_addr = in6addr_loopback;
-  const auto* pointer = reinterpret_cast<const struct sockaddr*>(&name);
-  if (::bind(door->listener.get(), pointer, sizeof name) != 0 ||
-      ::listen(door->listener.get(), SOMAXCONN) != 0) {
-    return fail_errno(errno, what);
-  }
+  TRY_ASSIGN(door->listener, bind_local(SOCK_STREAM, port));
   std::weak_ptr<Door> weak = door;
   TRY_ASSIGN(door->watch, loop_.watch(door->listener, EPOLLIN, [this, weak](std::uint32_t) {
     if (auto ready = weak.lock()) accept(*ready);
@@ -124,26 +79,31 @@ Result<std::shared_ptr<LocalPorts::Door>> LocalPorts::open(std::uint16_t port) {
 }
 
 Status LocalPorts::set(std::string_view text) {
-  std::map<std::uint16_t, std::shared_ptr<Door>> doors;
-  std::vector<std::pair<std::shared_ptr<Door>, Target>> targets;
+  LocalTargets streams;
+  LocalTargets datagrams;
   for (std::string_view line : split(text, '\n')) {
     if (line.empty()) continue;
     std::vector<std::string_view> words = split(line, ' ');
     auto port = parse_number<std::uint16_t>(words[0]);
-    if (words.size() != 3 || !port || *port == 0) {
+    bool is_udp = words.size() == 4 && words[3] == "udp";
+    if ((words.size() != 3 && !is_udp) || !port || *port == 0) {
       return fail(Code::kInvalidArgument, cat("not a port of the host: ", quoted(line)));
     }
-    TRY_ASSIGN(Target target, parse_target(words[1], words[2]));
-    auto former = doors_.find(*port);
-    std::shared_ptr<Door>& door = doors[*port];
+    TRY_ASSIGN(LocalTarget target, parse_local_target(words[1], words[2]));
+    (is_udp ? datagrams : streams)[*port] = target;
+  }
+  std::map<std::uint16_t, std::shared_ptr<Door>> doors;
+  for (const auto& [port, target] : streams) {
+    auto former = doors_.find(port);
+    std::shared_ptr<Door>& door = doors[port];
     if (former != doors_.end()) {
       door = former->second;
     } else {
-      TRY_ASSIGN(door, open(*port));
+      TRY_ASSIGN(door, open(port));
     }
-    targets.emplace_back(door, target);
   }
-  for (auto& [door, target] : targets) door->target = target;
+  TRY(datagrams_.set(datagrams));
+  for (const auto& [port, target] : streams) doors[port]->target = target;
   doors_ = std::move(doors);
   return {};
 }

@@ -122,6 +122,12 @@ TEST_F(LocalPortsTest, PortsAreReplacedAllOrNone) {
   EXPECT_FALSE(ports_->set("80 nowhere 1\n").has_value());
   EXPECT_FALSE(ports_->set("0 127.0.0.1 1\n").has_value());
   EXPECT_FALSE(ports_->set("80\n").has_value());
+  EXPECT_FALSE(ports_->set("80 127.0.0.1 1 sctp\n").has_value());
+  // What has a port may be of the other protocol.
+  std::string both = cat(port_, " 127.0.0.1 ", server.port, "\n", port_, " 127.0.0.1 1 udp\n");
+  ASSERT_TRUE(ports_->set(both).has_value());
+  taken = ports_->set(cat(other.port, " 127.0.0.1 1\n", port_, " 127.0.0.1 1 udp\n"));
+  EXPECT_FALSE(taken.has_value());
   EXPECT_TRUE(connect_to(port_));
   ASSERT_TRUE(ports_->set("").has_value());
   EXPECT_FALSE(connect_to(port_));

@@ -63,6 +63,12 @@ Result<Loop::Watch> Loop::watch(FdRef fd, std::uint32_t events, Ready ready) {
   return Watch(this, entry.release());
 }
 
+std::int64_t Loop::now() {
+  struct timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1000 + time.tv_nsec / 1'000'000;
+}
+
 Result<Loop::Watch> Loop::after(std::int64_t milliseconds, std::function<void()> action) {
   Fd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer) return fail_errno(errno, "make timer");

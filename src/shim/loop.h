@@ -51,6 +51,8 @@ class Loop {
   Loop& operator=(const Loop&) = delete;
 
   Result<Watch> watch(FdRef fd, std::uint32_t events, Ready ready);
+  // Milliseconds, by the clock of timers.
+  static std::int64_t now();
   // A timer that goes off once.
   Result<Watch> after(std::int64_t milliseconds, std::function<void()> action);
   // Called once, after the events that are being handled.

@@ -9,7 +9,6 @@
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <iterator>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -21,12 +20,6 @@ namespace dhow::shim {
 namespace {
 
 constexpr std::uint16_t kServerPort = 53;
-
-std::int64_t now_milliseconds() {
-  struct timespec time{};
-  ::clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1000 + time.tv_nsec / 1'000'000;
-}
 
 struct ServerPlace {
   struct sockaddr_storage address{};
@@ -74,7 +67,7 @@ void Upstreams::try_next(Place flight) {
     flight->watch.reset();
     flight->socket.reset();
     if (!send(flight, flight->servers[flight->next++])) continue;
-    flight->deadline = now_milliseconds() + kPatience;
+    flight->deadline = Loop::now() + kPatience;
     flights_.splice(flights_.end(), flights_, flight);
     return arm_timer();
   }
@@ -178,14 +171,14 @@ void Upstreams::finish(Place flight, std::string answer) {
 
 void Upstreams::arm_timer() {
   if (timer_ || flights_.empty()) return;
-  auto left = std::max<std::int64_t>(flights_.front().deadline - now_milliseconds(), 0);
+  auto left = std::max<std::int64_t>(flights_.front().deadline - Loop::now(), 0);
   auto timer = loop_.after(left, [this] { expire(); });
   if (timer) timer_ = std::move(*timer);
 }
 
 void Upstreams::expire() {
   timer_.reset();
-  std::int64_t now = now_milliseconds();
+  std::int64_t now = Loop::now();
   while (!flights_.empty() && flights_.front().deadline <= now) try_next(flights_.begin());
   arm_timer();
 }
