@@ -157,7 +157,9 @@ Status ContainersImpl::serve_local_ports(const std::string& id, bool had) const 
     for (const network::PublishedPort& port : endpoint.ports) {
       if (!port.is_local()) continue;
       std::string address = endpoint.addresses().front().text();
-      text += cat(port.host_port, " ", address, " ", port.container_port, "\n");
+      text += cat(port.host_port, " ", address, " ", port.container_port);
+      // TCP goes without saying: shims of before know nothing else.
+      text += port.protocol == "tcp" ? "\n" : cat(" ", port.protocol, "\n");
     }
   }
   TRY_CONTEXT(tasks_->serve_ports(key(id), text), "failed to set up container networking");

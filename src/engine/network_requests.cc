@@ -49,10 +49,10 @@ Result<PortWish> wish_of(const std::string& port, const PortBinding& binding) {
   if (binding.host_ip.empty()) return wish;
   wish.host = network::parse_ip(binding.host_ip);
   if (!wish.host) return bad_endpoint(cat("invalid IP address: ", binding.host_ip));
-  if (wish.is_local() && wish.protocol != "tcp") {
+  if (wish.is_local() && wish.protocol == "sctp") {
     // The kernel routes nothing from there, so the container's shim would have to pass it on.
     return fail(Code::kUnimplemented,
-                cat("PortBindings: ", port, ": the host address ::1: only TCP is published there"));
+                cat("PortBindings: ", port, ": the host address ::1: SCTP is not published there"));
   }
   return wish;
 }

@@ -173,7 +173,7 @@ struct CloseIoRequest {
 inline constexpr std::string_view kServeNames = "dhow.serve-names";
 
 // Another one: the ports at [::1] that lead to the container, in the place of those before; a line
-// for each, "PORT ADDRESS PORT".
+// for each, "PORT ADDRESS PORT", with " udp" behind one of UDP.
 inline constexpr std::string_view kServePorts = "dhow.serve-ports";
 
 struct UpdateTaskRequest {

@@ -179,9 +179,10 @@ class Tasks {
   // Has the shim make a resolver, unless there is one, then replaces BUNDLE/resolver. A shim that
   // can have none (it is older) fails.
   virtual Status set_resolver(const Key& key, std::string_view text) = 0;
-  // Has the shim lead these ports of TCP at the host's [::1] to the container, in the place of
-  // those before: a line for each, "PORT ADDRESS PORT". For one that is made and has not ended. A
-  // shim that can't (it is another's) fails, and so does a port that somebody has.
+  // Has the shim lead these ports at the host's [::1] to the container, in the place of those
+  // before: a line for each, "PORT ADDRESS PORT", with " udp" behind one of UDP. For one that is
+  // made and has not ended. A shim that can't (it is another's, or older) fails, and so does a port
+  // that somebody has.
   virtual Status serve_ports(const Key& key, std::string_view text) = 0;
   virtual Status checkpoint(const Key& key, std::string_view folder,
                             const rpc::runc::CheckpointOptions& options) = 0;

@@ -126,8 +126,9 @@ TEST_F(NetworksTest, NetworksWithIpv6AreShownAndReached) {
 }
 
 TEST_F(NetworksTest, Ipv6IsRefusedWhereThereIsNone) {
-  EXPECT_THAT(docker({"run", "--rm", "-p", "[::1]:53:53/udp", "busybox", "true"}).error_text,
-              HasSubstr("PortBindings: 53/udp: the host address ::1: only TCP is published there"));
+  EXPECT_THAT(
+      docker({"run", "--rm", "-p", "[::1]:53:53/sctp", "busybox", "true"}).error_text,
+      HasSubstr("PortBindings: 53/sctp: the host address ::1: SCTP is not published there"));
   EXPECT_THAT(docker({"run", "--rm", "-p", "[::]:8080:80", "busybox", "true"}).error_text,
               HasSubstr("cannot publish port 80/tcp at [::]:8080: the container has no IPv6"));
   docker_output({"network", "create", "mine"});
