@@ -79,6 +79,14 @@ bool has_local_ports(const std::vector<Endpoint>& endpoints) {
   });
 }
 
+// One without a network may have had some.
+bool wishes_local_ports(const CreateConfig& config) {
+  std::string mode = network_mode(config.host);
+  if (mode != "none" && is_plain_mode(mode)) return false;
+  auto ports = port_wishes(config);
+  return ports && std::ranges::any_of(*ports, &PortWish::is_local);
+}
+
 }  // namespace
 
 std::vector<NetworkRecord> ContainersImpl::wanted_networks(const ContainerRecord& record) const {
@@ -277,7 +285,10 @@ Status ContainersImpl::settle_networks() const {
     if (!container) continue;  // it has ended, and was not to stay
     RecordPtr record = (*container)->record();
     auto told = settle_resolver(*record);
-    bool had = has_local_ports(stores_.networks->endpoints_of_container(id));
+    // Also those of a network that it has left: who took it out may have died before the shim was
+    // told.
+    bool had = has_local_ports(stores_.networks->endpoints_of_container(id)) ||
+               (has_resolver(*record) && wishes_local_ports(record->config));
     auto finished = finish_connecting(*record);
     auto served = serve_local_ports(id, had);
     for (const Status& status : {told, finished, served}) {

@@ -6,8 +6,13 @@
 #include <unistd.h>
 
 #include <arpa/inet.h>
+#include <optional>
 
 #include "daemon/networks_fixture.h"
+#include "rpc/client.h"
+#include "rpc/task.h"
+#include "sys/unix_socket.h"
+#include "task/bundle.h"
 
 namespace dhow::daemon_test {
 namespace {
@@ -169,6 +174,43 @@ TEST_F(LocalNetworkPortsTest, APortOfDatagramsThatIsTakenIsRefused) {
   EXPECT_THAT(refused(), HasSubstr(cat("failed to bind host port [::1]:5353/udp: address already "
                                        "in use: it is held by process ",
                                        ::getpid())));
+}
+
+// Who takes a container out of a network may die before the shim is told: here the shim is told
+// afterwards what it was told before.
+TEST_F(LocalNetworkPortsTest, TheNextEngineEndsWhatIsNotPublished) {
+  std::string id = start_server("web", {"-p", "[::1]:8080:80", "-p", kPort});
+  docker_output({"network", "disconnect", "bridge", "web"});
+  EXPECT_EQ(answer_of("::1", 8080), "connection refused");
+  EXPECT_EQ(stop_daemon(SIGKILL), 128 + SIGKILL);
+  std::optional<task::Bootstrap> shim;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ / "state/tasks")) {
+    if (entry.path().filename() != task::kBootstrapFile) continue;
+    auto parsed = task::parse_bootstrap_json(read_file(entry.path().string()).value_or(""));
+    if (parsed) shim = *parsed;
+  }
+  ASSERT_TRUE(shim.has_value());
+  {
+    auto thread = rpc::EventThread::start();
+    ASSERT_TRUE(thread.has_value());
+    auto socket = connect_unix(kCwd, shim->address.substr(std::string_view("unix://").size()),
+                               SOCK_STREAM | SOCK_NONBLOCK);
+    ASSERT_TRUE(socket.has_value()) << socket.error().message();
+    auto caller = rpc::Client::open(**thread, std::move(*socket), "");
+    ASSERT_TRUE(caller.has_value());
+    rpc::task::UpdateTaskRequest request;
+    request.id = id;
+    request.annotations.emplace(rpc::task::kServePorts,
+                                "8080 127.0.0.1 80\n5353 127.0.0.1 53 udp\n");
+    auto told = (*caller)->call<rpc::Empty>(rpc::task::kServiceV3, request, std::nullopt);
+    ASSERT_TRUE(told.has_value()) << told.error().message();
+  }
+  EXPECT_NE(bind_there(), "");
+  start_daemon();
+  EXPECT_EQ(bind_there(), "");
+  docker_output({"network", "connect", "bridge", "web"});
+  EXPECT_EQ(answer_of("::1", 8080), "hello");
+  EXPECT_NE(bind_there(), "");
 }
 
 }  // namespace
