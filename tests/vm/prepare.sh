@@ -21,6 +21,7 @@ readonly kPackages=(
   apparmor                                                     # apparmor_parser, for profiles
   nfs-kernel-server ksmbd-tools                                # what volumes are mounted from
   xfsprogs                                                     # project quotas
+  passt slirp4netns                                            # rootless networks
   busybox-static kmod procps iproute2 strace
 )
 

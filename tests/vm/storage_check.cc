@@ -14,7 +14,7 @@
 #include <gtest/gtest.h>
 #include <string>
 
-#include "vm/shell.h"
+#include "vm/engine.h"
 
 namespace {
 
@@ -24,57 +24,22 @@ using dhow::vm::sh;
 
 const std::string kPlace = "/var/tmp/dhow-storage";
 
-// An engine, with its data below a folder.
-class Engine : public testing::Test {
+class Engine : public dhow::vm::EngineTest {
  protected:
+  Engine() : EngineTest(kPlace) {}
+
   void SetUp() override {
-    say("ip link set lo up; mkdir -p " + kPlace + "/data");
-    setenv("LD_LIBRARY_PATH", "/dhow/lib", 1);
-    setenv("DOCKER_HOST", ("unix://" + kPlace + "/state/docker.sock").c_str(), 1);
+    say("ip link set lo up");
+    EngineTest::SetUp();
   }
   void TearDown() override {
-    if (pid_ > 0) {
-      sh(dhow("ps -aq") + " | xargs -r " + dhow("rm -f"));
-      stop();
-    }
-    if (HasFailure()) printf("%s\n", sh("cat " + kPlace + "/log; dmesg | tail -n 20").text.c_str());
+    EngineTest::TearDown();
     sh("umount -l " + kPlace + "/data; rm -rf " + kPlace);
   }
-
-  // Returns when it serves.
-  void start(const std::string& lines = {}) {
-    say("cat >" + kPlace + "/dhowd.toml <<'END'\n" + lines + "\nEND");
-    int ends[2];
-    ASSERT_EQ(pipe(ends), 0);
-    pid_ = fork();
-    if (pid_ == 0) {
-      close(ends[0]);
-      const std::string command = "exec /dhow/bin/dhowd --config " + kPlace +
-                                  "/dhowd.toml --root " + kPlace + "/data/root --state " + kPlace +
-                                  "/state --ready-fd " + std::to_string(ends[1]) + " >>" + kPlace +
-                                  "/log 2>&1";
-      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-      _exit(127);
-    }
-    close(ends[1]);
-    char byte = 0;
-    EXPECT_EQ(read(ends[0], &byte, 1), 1) << "dhowd did not start";
-    close(ends[0]);
-    say(dhow("image inspect busybox >/dev/null 2>&1") + " || " +
-        dhow("load -i /dhow/share/dhow/images/busybox.tar"));
-  }
-  void stop() {
-    kill(pid_, SIGTERM);
-    waitpid(pid_, nullptr, 0);
-    pid_ = 0;
-  }
-  static std::string dhow(const std::string& command) { return "/dhow/bin/dhow " + command; }
   // A command line that runs a container, with flags.
   static std::string container(const std::string& flags, const std::string& script) {
     return dhow("run --rm --network none " + flags + " busybox sh -c '" + script + "'");
   }
-
-  pid_t pid_ = 0;
 };
 
 // On a disk with project quotas: its file system is the parameter.
