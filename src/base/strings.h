@@ -71,6 +71,9 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 // Without white space at its ends; a view into `text`.
 std::string_view trim(std::string_view text DHOW_LIFETIMEBOUND);
 
+// "1", "t", "T", "true", "True", "TRUE" and their opposites, as Go's strconv.ParseBool.
+std::optional<bool> parse_bool(std::string_view text);
+
 // A whole decimal number, with nothing before or after it; nullopt when it is not one or does not
 // fit. A leading '+' is not a number; a leading '-' only for signed types.
 template <std::integral Number>

@@ -64,6 +64,16 @@ TEST(Trim, TakesSpaceOffBothEnds) {
   EXPECT_EQ(trim(""), "");
 }
 
+TEST(ParseBool, TakesGosWordsAlone) {
+  for (const char* yes : {"1", "t", "T", "true", "True", "TRUE"}) EXPECT_EQ(parse_bool(yes), true);
+  for (const char* no : {"0", "f", "F", "false", "False", "FALSE"}) {
+    EXPECT_EQ(parse_bool(no), false);
+  }
+  for (const char* neither : {"", "yes", "tRUE", "2", "true "}) {
+    EXPECT_EQ(parse_bool(neither), std::nullopt);
+  }
+}
+
 TEST(ParseNumber, TakesWholeNumbersAlone) {
   EXPECT_EQ(parse_number<int>("42"), 42);
   EXPECT_EQ(parse_number<int>("-42"), -42);

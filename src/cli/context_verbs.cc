@@ -85,7 +85,7 @@ Status set_endpoint(Session& session, std::string_view text, Context& context) {
   context.tls.clear();
   context.skip_tls_verify = false;
   if (std::string& skip = options["skip-tls-verify"]; !skip.empty()) {
-    auto parsed = parse_go_bool(skip);
+    auto parsed = parse_bool(skip);
     if (!parsed) {
       return bad(cat("strconv.ParseBool: parsing ", quoted(skip), ": invalid syntax"));
     }

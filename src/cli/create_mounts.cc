@@ -64,7 +64,7 @@ struct MountFields {
 
 Result<bool> switch_of(std::string_view name, std::string_view value, bool given) {
   if (!given) return true;
-  auto on = parse_go_bool(value);
+  auto on = parse_bool(value);
   if (!on) return wrong_mount(cat("invalid value for ", name, ": ", value));
   return *on;
 }

@@ -8,16 +8,6 @@
 
 namespace dhow::cli {
 
-std::optional<bool> parse_go_bool(std::string_view text) {
-  for (std::string_view yes : {"1", "t", "T", "true", "TRUE", "True"}) {
-    if (text == yes) return true;
-  }
-  for (std::string_view no : {"0", "f", "F", "false", "FALSE", "False"}) {
-    if (text == no) return false;
-  }
-  return std::nullopt;
-}
-
 namespace {
 
 // The number at the beginning, with a fraction; takes it off the text.

@@ -30,7 +30,7 @@ bool is_stream_name(std::string_view text) {
 std::string fault_of(const Flag& flag, std::string_view value) {
   switch (flag.kind) {
     case FlagKind::kBool:
-      return parse_go_bool(value)
+      return parse_bool(value)
                  ? ""
                  : cat("strconv.ParseBool: parsing ", quoted(value), ": invalid syntax");
     case FlagKind::kInt:
@@ -71,7 +71,7 @@ const std::string_view* Arguments::find(std::string_view name) const {
 
 bool Arguments::boolean(std::string_view name, bool fallback) const {
   const std::string_view* value = find(name);
-  return value != nullptr ? parse_go_bool(*value).value_or(fallback) : fallback;
+  return value != nullptr ? parse_bool(*value).value_or(fallback) : fallback;
 }
 
 std::string_view Arguments::string(std::string_view name, std::string_view fallback) const {

@@ -79,8 +79,6 @@ Result<Arguments> parse_arguments(const FlagGroups& groups,
                                   std::span<const std::string_view> arguments,
                                   bool stop_at_positional);
 
-// "1", "t", "true", "TRUE", … as Go's strconv.ParseBool.
-std::optional<bool> parse_go_bool(std::string_view text);
 // "512m", "1.5g", "10MiB", "100": powers of 1024. A minus sign is taken.
 std::optional<std::int64_t> parse_bytes(std::string_view text);
 // "1h15m30.918s" as Go's time.ParseDuration, in nanoseconds.

@@ -124,7 +124,7 @@ Status ContainersImpl::logs(std::string_view ref, const LogOptions& options,
                             std::stop_token stop) {
   TRY_ASSIGN(ContainerPtr container, find(ref));
   RecordPtr record = container->record();
-  if (!is_readable_log(record->config.host.log_config.type)) {
+  if (!is_readable_log(record->config.host.log_config)) {
     return fail(Code::kUnimplemented, "configured logging driver does not support reading");
   }
   if (!options.standard_output && !options.standard_error) {

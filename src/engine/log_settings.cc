@@ -23,7 +23,8 @@ namespace {
 // What says which metadata of a container goes with its lines.
 constexpr std::string_view kMetadata[] = {"labels", "labels-regex", "env", "env-regex", "tag"};
 // Of any driver.
-constexpr std::string_view kModes[] = {"mode", "max-buffer-size"};
+constexpr std::string_view kModes[] = {"mode",           "max-buffer-size", "cache-disabled",
+                                       "cache-max-size", "cache-max-file",  "cache-compress"};
 constexpr std::string_view kFiles[] = {"max-size", "max-file", "compress"};
 constexpr std::string_view kSyslog[] = {
     "syslog-address",  "syslog-facility", "syslog-format",         "syslog-tls-ca-cert",
@@ -184,13 +185,35 @@ std::string field_name(std::string_view label) {
   return name.substr(0, 64);
 }
 
+bool writes_file(const std::string& driver) { return driver == "json-file" || driver == "local"; }
+
+// Drivers whose lines go to others keep what `logs` reads in a file besides, as docker has it.
+bool has_cache(const LogConfig& config) {
+  return !writes_file(config.type) && config.type != "none" &&
+         !parse_bool(option(config.config, "cache-disabled")).value_or(false);
+}
+
+// Where the lines go to be read here, and of the options of a cache those that it has.
+void set_file(const LogConfig& config, const std::string& path, TextMap& options) {
+  bool is_cached = has_cache(config);
+  std::erase_if(options, [&](const auto& each) {
+    return each.first == "cache-disabled" || (!is_cached && each.first.starts_with("cache-"));
+  });
+  if (writes_file(config.type)) options["path"] = path;
+  if (is_cached) options["cache-path"] = path;
+}
+
 Status check_values(const LogConfig& config) {
-  logging::DriverOptions options{config.type, {}};
-  if (is_readable_log(config.type)) options.options["path"] = "/log";
-  for (const auto& [name, value] : config.config) {
-    if (!is_among(kMetadata, name)) options.options[name] = value;
+  TextMap options = config.config;
+  for (std::string_view name : kMetadata) options.erase(std::string(name));
+  std::string disabled = option(options, "cache-disabled");
+  if (!disabled.empty() && !parse_bool(disabled)) {
+    return fail(Code::kInvalidArgument, cat("invalid value for option cache-disabled: ", disabled));
   }
-  return logging::check_driver(options);
+  set_file(config, "/log", options);
+  logging::DriverOptions checked{config.type, {}};
+  checked.options.insert(options.begin(), options.end());
+  return logging::check_driver(checked);
 }
 
 // What shims can't find out: where a server's name leads, and the program that has TLS.
@@ -219,8 +242,8 @@ Status find_server(TextMap& query) {
 
 }  // namespace
 
-bool is_readable_log(const std::string& driver) {
-  return driver == "json-file" || driver == "local";
+bool is_readable_log(const LogConfig& config) {
+  return writes_file(config.type) || has_cache(config);
 }
 
 Status check_log_config(const LogConfig& config) {
@@ -255,8 +278,8 @@ Result<TextMap> shim_log_options(const ContainerRecord& record, const std::strin
   if (log.type == "none") return TextMap{{"driver", "none"}};
   TRY_ASSIGN(TextMap extra, extra_attributes(record));
   TRY_ASSIGN(std::string tag, expand_tag(record, option(log.config, "tag")));
-  if (is_readable_log(log.type)) {
-    query["path"] = path;
+  set_file(log, path, query);
+  if (writes_file(log.type)) {
     if (!tag.empty()) extra["tag"] = tag;
     if (!extra.empty()) query["attrs"] = attributes_json(extra);
     return query;

@@ -18,6 +18,6 @@ Status check_log_config(const LogConfig& config);
 Result<TextMap> shim_log_options(const ContainerRecord& record, const std::string& path);
 
 // Whether the engine can read what the driver has written.
-bool is_readable_log(const std::string& driver);
+bool is_readable_log(const LogConfig& config);
 
 }  // namespace dhow::engine

@@ -23,12 +23,15 @@ TEST(LogSettings, OptionsAreRefusedInDockersWords) {
   EXPECT_EQ(fault_of("nonsense", {}), "logger: no log driver named 'nonsense' is registered");
   EXPECT_EQ(fault_of("json-file", {{"mode", "odd"}}), "logger: logging mode not supported: odd");
   EXPECT_EQ(check_log_config({"gelf", {}}).error().code(), Code::kUnimplemented);
-  EXPECT_THAT(fault_of("syslog", {{"syslog-tls-skip-verify", "1"}}),
+  EXPECT_THAT(fault_of("syslog", {{"syslog-tls-skip-verify", "maybe"}}),
               HasSubstr("syslog-tls-skip-verify"));
   // It is the engine's to say.
   EXPECT_EQ(fault_of("syslog", {{"tls-program", "/x"}}),
             "unknown log opt 'tls-program' for syslog log driver");
   EXPECT_THAT(fault_of("json-file", {{"max-size", "much"}}), HasSubstr("max-size"));
+  EXPECT_EQ(fault_of("syslog", {{"cache-disabled", "maybe"}}),
+            "invalid value for option cache-disabled: maybe");
+  EXPECT_THAT(fault_of("syslog", {{"cache-max-file", "0"}}), HasSubstr("max-file"));
   EXPECT_THAT(fault_of("json-file", {{"labels-regex", "("}}), HasSubstr("labels-regex"));
   EXPECT_THAT(fault_of("journald", {{"tag", "{{.Nothing}}"}}), HasSubstr("{{.Nothing}}"));
   EXPECT_THAT(fault_of("journald", {{"tag", "{{.Name"}}), HasSubstr("{{.Name"));
@@ -46,6 +49,7 @@ TEST(LogSettings, OptionsOfEachDriverAreTaken) {
   EXPECT_EQ(fault_of("local", {{"max-size", "5m"}, {"max-file", "2"}, {"compress", "false"}}), "");
   EXPECT_EQ(fault_of("syslog", {{"mode", "non-blocking"}, {"max-buffer-size", "4m"}}), "");
   EXPECT_EQ(fault_of("none", {{"anything", "1"}}), "");
+  EXPECT_EQ(fault_of("json-file", {{"cache-disabled", "true"}, {"cache-max-size", "1m"}}), "");
 }
 
 ContainerRecord example() {
@@ -98,6 +102,28 @@ TEST(LogSettings, SyslogHasTheIdAsItsTag) {
   EXPECT_EQ((*options)["container-id"], record.id);
   record.config.host.log_config.config["tag"] = "{{.ImageName}}";
   EXPECT_EQ((*shim_log_options(record, ""))["tag"], "app:1");
+}
+
+TEST(LogSettings, WhatGoesToOthersIsKeptToBeRead) {
+  ContainerRecord record = example();
+  LogConfig& log = record.config.host.log_config;
+  log = {"journald", {{"cache-max-size", "1m"}}};
+  EXPECT_TRUE(is_readable_log(log));
+  auto options = shim_log_options(record, "/x.log");
+  ASSERT_TRUE(options);
+  EXPECT_EQ((*options)["cache-path"], "/x.log");
+  EXPECT_EQ((*options)["cache-max-size"], "1m");
+  EXPECT_FALSE(options->contains("path"));
+  log.config["cache-disabled"] = "1";
+  EXPECT_FALSE(is_readable_log(log));
+  for (const auto& [name, value] : shim_log_options(record, "/x.log").value()) {
+    EXPECT_FALSE(name.starts_with("cache-")) << name;
+  }
+  log.type = "json-file";
+  EXPECT_TRUE(is_readable_log(log));
+  EXPECT_FALSE(shim_log_options(record, "/x.log")->contains("cache-path"));
+  log.type = "none";
+  EXPECT_FALSE(is_readable_log(log));
 }
 
 TEST(LogSettings, SyslogServersAreLookedUp) {

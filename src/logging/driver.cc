@@ -63,6 +63,33 @@ class NonBlocking final : public Driver {
   std::uint64_t dropped_ = 0;
 };
 
+// Writes all down besides, for those who read it here.
+class Cached final : public Driver {
+ public:
+  Cached(std::unique_ptr<Driver> inner, std::unique_ptr<Driver> file)
+      : inner_(std::move(inner)), file_(std::move(file)) {}
+  void write(const Entry& entry) override {
+    file_->write(entry);
+    inner_->write(entry);
+  }
+  void flush() override {
+    file_->flush();
+    inner_->flush();
+  }
+  bool is_full() const override { return inner_->is_full(); }
+  void set_limit(std::size_t bytes) override { inner_->set_limit(bytes); }
+  int waiting_fd() const override { return inner_->waiting_fd(); }
+  Status reopen() override {
+    TRY(file_->reopen());
+    return inner_->reopen();
+  }
+  std::uint64_t dropped() const override { return inner_->dropped(); }
+
+ private:
+  std::unique_ptr<Driver> inner_;
+  std::unique_ptr<Driver> file_;
+};
+
 struct FileSettings {
   LogFileOptions file;
   std::string attrs;
@@ -158,14 +185,22 @@ Result<std::unique_ptr<Driver>> make_or_check(const DriverOptions& options, bool
   return fail(Code::kUnimplemented, cat("logging driver ", quoted(name), " is not built"));
 }
 
-// The options of the driver itself, and those of how it is waited for.
+// The options of the driver itself, those of how it is waited for, and those of its cache.
 struct Split {
   DriverOptions own;
   std::optional<std::size_t> limit;  // of non-blocking
+  DriverOptions cache{"local", {}};
+  bool has_cache() const { return !cache.options.empty(); }
 };
 
 Result<Split> split_options(const DriverOptions& options) {
+  static constexpr std::string_view kCache = "cache-";
   Split split{options, std::nullopt};
+  std::erase_if(split.own.options, [&](const auto& option) {
+    if (!option.first.starts_with(kCache)) return false;
+    split.cache.options.emplace(option.first.substr(kCache.size()), option.second);
+    return true;
+  });
   auto take = [&](std::string_view name) -> std::optional<std::string> {
     auto found = split.own.options.find(name);
     if (found == split.own.options.end()) return std::nullopt;
@@ -206,13 +241,16 @@ std::optional<std::int64_t> parse_age(std::string_view text) {
 Result<std::unique_ptr<Driver>> make_driver(const DriverOptions& options) {
   TRY_ASSIGN(Split split, split_options(options));
   TRY_ASSIGN(std::unique_ptr<Driver> driver, make_or_check(split.own, false));
-  if (!split.limit) return driver;
-  return std::make_unique<NonBlocking>(std::move(driver), *split.limit);
+  if (split.limit) driver = std::make_unique<NonBlocking>(std::move(driver), *split.limit);
+  if (!split.has_cache()) return driver;
+  TRY_ASSIGN(std::unique_ptr<Driver> file, make_or_check(split.cache, false));
+  return std::make_unique<Cached>(std::move(driver), std::move(file));
 }
 
 Status check_driver(const DriverOptions& options) {
   TRY_ASSIGN(Split split, split_options(options));
   TRY(make_or_check(split.own, true));
+  if (split.has_cache()) TRY(make_or_check(split.cache, true));
   return {};
 }
 

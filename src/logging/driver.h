@@ -30,7 +30,8 @@ namespace dhow::logging {
 // none: nothing.
 // All: mode (blocking, or non-blocking: what comes while so much waits is dropped, and the
 // container
-//   is never held up), max-buffer-size (of non-blocking: how much may wait; 1m).
+//   is never held up), max-buffer-size (of non-blocking: how much may wait; 1m); cache-path and
+//   other options of `local` with "cache-" in front: all lines go into that file as well.
 struct DriverOptions {
   std::string driver;
   std::map<std::string, std::string, std::less<>> options;

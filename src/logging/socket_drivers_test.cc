@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -23,6 +24,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
+using ::testing::StartsWith;
 
 class SocketDriversTest : public ::testing::Test {
  protected:
@@ -144,6 +146,25 @@ TEST_F(SocketDriversTest, AServerThatComesBackIsFound) {
   driver->write(line_of("two"));
   driver->flush();
   EXPECT_THAT(receive(), HasSubstr("MESSAGE=two"));
+}
+
+TEST_F(SocketDriversTest, WhatIsSentIsKeptInAFileAsWell) {
+  auto driver = make("syslog", {{"syslog-address", cat("unix://", folder_, "/socket")},
+                                {"mode", "non-blocking"},
+                                {"max-buffer-size", "1k"},
+                                {"cache-path", folder_ + "/kept"},
+                                {"cache-max-size", "1m"}});
+  constexpr int kLines = 3000;
+  for (int i = 0; i < kLines; ++i) driver->write(line_of("text"));
+  driver->flush();
+  EXPECT_THAT(receive(), HasSubstr("text"));
+  // Also what the server was too slow for.
+  EXPECT_GT(driver->dropped(), 0U);
+  std::string kept = read_file(folder_ + "/kept").value_or("");
+  EXPECT_EQ(std::ranges::count(kept, '\n'), kLines);
+  EXPECT_THAT(kept, StartsWith(R"({"log":"text\n","stream":"stderr")"));
+  EXPECT_EQ(check_driver({"syslog", {{"cache-path", "relative"}}}).error().code(),
+            Code::kInvalidArgument);
 }
 
 TEST_F(SocketDriversTest, WithoutAServerLinesAreDropped) {

@@ -54,11 +54,12 @@ Result<bool> take_tls_option(std::string_view name, const std::string& value,
   if (name == "tls-program") {
     settings.tls_program = value;
   } else if (name == "syslog-tls-skip-verify") {
-    if (value != "true" && value != "false") {
-      return fail(Code::kInvalidArgument, cat("log opt '", name, "': ", quoted(value),
-                                              " is neither \"true\" nor \"false\""));
+    auto skips = parse_bool(value);
+    if (!skips) {
+      return fail(Code::kInvalidArgument,
+                  cat("log opt '", name, "': ", quoted(value), " is neither true nor false"));
     }
-    settings.verifies_tls = value == "false";
+    settings.verifies_tls = !*skips;
   } else {
     return false;
   }

@@ -177,15 +177,19 @@ TEST_F(DaemonLogsTest, SyslogGoesOverTls) {
   trusting.insert(trusting.end(), {"--log-opt", "syslog-tls-ca-cert=" + server.file("cert.pem")});
   say_numbers(1000, trusting);
   std::string text = server.next_client();
+  EXPECT_EQ(docker({"logs", "log"}).output, numbers(1, 1000));
   EXPECT_THAT(text, AllOf(HasSubstr(" shipped["), HasSubstr("]: 1\n"), EndsWith("]: 1000\n")));
   // A server that nobody vouches for gets nothing, unless that is wanted. The container runs.
   docker_output({"rm", "log"});
   say_numbers(10, flags);
   EXPECT_THAT(server.next_client(), Not(HasSubstr("shipped")));
   docker_output({"rm", "log"});
-  flags.insert(flags.end(), {"--log-opt", "syslog-tls-skip-verify=true"});
+  flags.insert(flags.end(),
+               {"--log-opt", "syslog-tls-skip-verify=true", "--log-opt", "cache-disabled=true"});
   say_numbers(10, flags);
   EXPECT_THAT(server.next_client(), EndsWith("]: 10\n"));
+  EXPECT_THAT(docker({"logs", "log"}).error_text,
+              HasSubstr("configured logging driver does not support reading"));
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "api/docker/websocket.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "engine/log_settings.h"
 #include "oci/json.h"
 #include "sys/unix_socket.h"
 
@@ -280,7 +281,7 @@ Status answer_logs(const ExchangePtr& exchange, const Match& match, const Servic
   engine::Containers& containers = services.engine.containers();
   TRY_ASSIGN(engine::LogOptions options, log_options(exchange->query()));
   TRY_ASSIGN(engine::Inspection container, containers.inspect(match[0]));
-  if (container.config.host.log_config.type == "none") {
+  if (!engine::is_readable_log(container.config.host.log_config)) {
     return fail(Code::kInternal, "configured logging driver does not support reading");
   }
   bool terminal = container.config.config.tty;

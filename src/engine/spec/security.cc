@@ -12,16 +12,6 @@ std::unexpected<Error> bad_option(int which, std::string_view option) {
 }
 
 // As Go's strconv.ParseBool.
-std::optional<bool> parse_bool(std::string_view text) {
-  for (std::string_view yes : {"1", "t", "T", "TRUE", "true", "True"}) {
-    if (text == yes) return true;
-  }
-  for (std::string_view no : {"0", "f", "F", "FALSE", "false", "False"}) {
-    if (text == no) return false;
-  }
-  return std::nullopt;
-}
-
 Status parse_pair(std::string_view key, std::string_view value, const std::string& option,
                   SecurityOptions& out) {
   if (key == "label") {

@@ -57,16 +57,6 @@ std::optional<int> real_time_signal(std::string_view name) {
 
 }  // namespace
 
-std::optional<bool> parse_bool(std::string_view text) {
-  for (std::string_view yes : {"1", "t", "T", "true", "True", "TRUE"}) {
-    if (text == yes) return true;
-  }
-  for (std::string_view no : {"0", "f", "F", "false", "False", "FALSE"}) {
-    if (text == no) return false;
-  }
-  return std::nullopt;
-}
-
 std::optional<std::int64_t> parse_duration(std::string_view text) {
   bool negative = text.starts_with('-');
   if (negative || text.starts_with('+')) text.remove_prefix(1);

@@ -13,9 +13,6 @@
 // The notations of single values on the command line.
 namespace dhow::runtime::cli {
 
-// 1, t, T, true, True, TRUE and their opposites, as Go's strconv.ParseBool.
-std::optional<bool> parse_bool(std::string_view text);
-
 // A duration in Go's notation, as nanoseconds: "5s", "1m30s", "100ms", "1.5h", "-1s", "0".
 std::optional<std::int64_t> parse_duration(std::string_view text);
 
