@@ -63,9 +63,10 @@ MountPlan for_reading(MountPlan plan) {
 
 // Documentation/filesystems/overlayfs.rst, "Volatile mount".
 Status forget_volatile_mount(const MountPlan& plan) {
-  for (const char* mark :
-       {"/work/incompat/volatile/dirty", "/work/incompat/volatile", "/work/incompat"}) {
-    std::string path = plan.work + mark;
+  // Overlayfs works in a folder of that name, in the one that it is given.
+  std::string folder = plan.work + "/work";
+  for (const char* mark : {"incompat/volatile/dirty", "incompat/volatile", "incompat"}) {
+    std::string path = cat(folder, "/", mark);
     if (::remove(path.c_str()) == 0) continue;
     if (errno == ENOENT) return {};
     return fail_errno(errno, cat("remove ", quoted(path)));
