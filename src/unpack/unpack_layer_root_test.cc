@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/hasher.h"
+#include "base/strings.h"
 #include "sys/file_io.h"
+#include "sys/testing/forked.h"
+#include "sys/testing/sanitized.h"
 #include "unpack/prefetch.h"
 #include "unpack/testing/pack.h"
 #include "unpack/testing/tar_builder.h"
@@ -128,6 +132,37 @@ TEST_F(UnpackLayerTest, BombsAreStopped) {
   ASSERT_FALSE(written.has_value());
   EXPECT_EQ(written.error().code(), Code::kResourceExhausted);
   EXPECT_THAT(written.error().message(), HasSubstr("\"bomb\": more than 1000000 bytes"));
+}
+
+// Bytes of private memory that this process may write to, threads' stacks included.
+std::uint64_t private_memory() {
+  std::string status = read_file("/proc/self/status").value_or("");
+  std::string_view rest = std::string_view(status).substr(status.find("VmData:") + 7);
+  auto kilobytes = parse_number<std::uint64_t>(trim(rest.substr(0, rest.find("kB"))));
+  return kilobytes.value_or(0) * 1024;
+}
+
+TEST_F(UnpackLayerTest, MemoryIsBoundedWhateverTheLayer) {
+  if (testing_support::kSanitized) GTEST_SKIP() << "sanitizers need memory of their own";
+  constexpr std::uint64_t kBound = std::uint64_t{32} << 20;
+  std::string archive = TarBuilder().file("big", std::string(8 * kBound, '\0')).finish();
+  std::string zipped = zstd(archive);
+  for (auto compression : {oci::Compression::kZstd, oci::Compression::kNone}) {
+    const std::string& packed = compression == oci::Compression::kNone ? archive : zipped;
+    UnpackRequest wanted = request(archive, packed);
+    wanted.compression = compression;
+    TextSource source(packed);
+    EXPECT_EQ(testing::in_child([&] {
+                struct rlimit limit{};
+                limit.rlim_cur = limit.rlim_max = private_memory() + kBound;
+                if (::setrlimit(RLIMIT_DATA, &limit) != 0) return std::string("no limit");
+                auto root = DirFd::open(root_.string());
+                return testing::message_of(unpack_layer(source, *root, wanted));
+              }),
+              "");
+    EXPECT_EQ(fs::file_size(root_ / "big"), 8 * kBound);
+    fs::remove(root_ / "big");
+  }
 }
 
 // Fails after some pieces, and counts how many were asked for.

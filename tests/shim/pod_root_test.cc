@@ -7,8 +7,8 @@
 
 #include "base/strings.h"
 #include "shim/containerd_fixture.h"
-#include "support/sanitized.h"
 #include "sys/file_io.h"
+#include "sys/testing/sanitized.h"
 
 namespace dhow::shim_test {
 namespace {

@@ -11,7 +11,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "support/sanitized.h"
+#include "sys/testing/sanitized.h"
 
 namespace dhow::e2e {
 
