@@ -5,7 +5,9 @@
 
 #include "base/rfc3339.h"
 #include "base/strings.h"
+#include "engine/pattern.h"
 #include "metadata/lease_store.h"
+#include "network/ports.h"
 
 namespace dhow::engine {
 namespace {
@@ -30,23 +32,24 @@ bool matches_label(const TextMap& labels, const std::string& text) {
   return LabelQuery::parse(text).matches(labels);
 }
 
-std::string port_of(std::string_view text) {
-  return cat(text, text.find('/') == std::string_view::npos ? "/tcp" : "");
+// Either form of a name: docker's own has a slash before it.
+bool matches_container_name(const NameFilter& names, const std::string& name) {
+  return names.matches(name) || names.matches("/" + name);
 }
 
-// Docker takes names as regular expressions; what people write is a part of one, with ^ and $.
-bool matches_name_part(const std::string& name, std::string_view wanted) {
-  bool at_start = wanted.starts_with('^');
-  if (at_start) wanted.remove_prefix(1);
-  bool at_end = wanted.ends_with('$');
-  if (at_end) wanted.remove_suffix(1);
-  auto fits = [&](std::string_view text) {
-    if (at_start && at_end) return text == wanted;
-    if (at_start) return text.starts_with(wanted);
-    if (at_end) return text.ends_with(wanted);
-    return text.find(wanted) != std::string_view::npos;
-  };
-  return fits(name) || fits("/" + name);
+// "80", "80/udp" or "8000-8010/tcp".
+std::optional<ListFilter::PortRange> parse_port_range(std::string_view text) {
+  std::size_t slash = text.find('/');
+  std::string_view numbers = text.substr(0, slash);
+  std::size_t dash = numbers.find('-');
+  auto first = parse_number<std::uint16_t>(numbers.substr(0, dash));
+  auto last = dash == std::string_view::npos
+                  ? first
+                  : parse_number<std::uint16_t>(numbers.substr(dash + 1));
+  std::string protocol(slash == std::string_view::npos ? "tcp" : text.substr(slash + 1));
+  bool is_known = protocol == "tcp" || protocol == "udp" || protocol == "sctp";
+  if (!first || !last || *last < *first || !is_known) return std::nullopt;
+  return ListFilter::PortRange{*first, *last, std::move(protocol)};
 }
 
 std::string plural(std::int64_t count, std::string_view unit) {
@@ -143,6 +146,10 @@ Result<ListFilter> ListFilter::parse(
         out.wants_all_ = true;
       } else if (key == "ancestor") {
         out.ancestors_.merge(images(value));
+      } else if (key == "expose" || key == "publish") {
+        auto range = parse_port_range(value);
+        if (!range) return wrong(key, value);
+        (key == "expose" ? out.exposed_ : out.published_).push_back(std::move(*range));
       } else if (key == "is-task" && value != "true" && value != "false" && value != "1" &&
                  value != "0") {
         return wrong(key, value);
@@ -153,15 +160,50 @@ Result<ListFilter> ListFilter::parse(
   return out;
 }
 
-bool ListFilter::matches(const ContainerRecord& record) const {
+bool ListFilter::PortRange::has(std::uint16_t port, std::string_view its_protocol) const {
+  return port >= first && port <= last && its_protocol == protocol;
+}
+
+// As docker has it: one that is exposed by the number that it has in the container, or published by
+// the one that it has at the host.
+bool ListFilter::matches_ports(const ContainerRecord& record, const View& view) const {
+  bool found = exposed_.empty() && published_.empty();
+  for (const std::string& text : record.config.config.exposed_ports) {
+    auto port = network::parse_port(text);
+    found = found || (port && std::ranges::any_of(exposed_, [&](const PortRange& range) {
+                        return range.has(port->first, port->second);
+                      }));
+  }
+  if (found) return true;
+  for (const PortStatus& port : view.ports()) {
+    auto has = [&](std::uint16_t number) {
+      return [&, number](const PortRange& range) { return range.has(number, port.protocol); };
+    };
+    if (std::ranges::any_of(exposed_, has(port.container_port))) return true;
+    if (port.host_port != 0 && std::ranges::any_of(published_, has(port.host_port))) return true;
+  }
+  return false;
+}
+
+bool ListFilter::matches(const ContainerRecord& record, const View& view) const {
   const ContainerState& state = record.progress.state;
   const ContainerConfig& config = record.config.config;
-  const HostConfig& host = record.config.host;
   if (before_ && record.created >= *before_) return false;
   if (since_ && record.created <= *since_) return false;
+  if (!matches_ports(record, view)) return false;
   return std::ranges::all_of(filters_, [&](const auto& filter) {
     const auto& [key, values] = filter;
     if (values.empty() || key == "before" || key == "since") return true;
+    if (key == "expose" || key == "publish") return true;
+    if (key == "name") return matches_container_name(NameFilter(values), record.name);
+    if (key == "network") {
+      std::vector<NetworkStatus> networks = view.networks();
+      return std::ranges::any_of(networks, [&](const NetworkStatus& network) {
+        return std::ranges::any_of(values, [&](const std::string& value) {
+          return network.name == value || (!value.empty() && network.network_id.starts_with(value));
+        });
+      });
+    }
     if (key == "label") {
       return std::ranges::all_of(
           values, [&](const std::string& value) { return matches_label(config.labels, value); });
@@ -169,7 +211,6 @@ bool ListFilter::matches(const ContainerRecord& record) const {
     return std::ranges::any_of(values, [&, &key = key](const std::string& value) {
       if (key == "label!") return !matches_label(config.labels, value);
       if (key == "id") return record.id.starts_with(value);
-      if (key == "name") return matches_name_part(record.name, value);
       if (key == "status") return phase_name(state.phase) == value;
       if (key == "exited") {
         return state.phase == Phase::kExited && state.finished != 0 &&
@@ -177,11 +218,6 @@ bool ListFilter::matches(const ContainerRecord& record) const {
       }
       if (key == "health") return (state.health ? state.health->status : "none") == value;
       if (key == "ancestor") return ancestors_.contains(record.facts.image_id);
-      if (key == "expose") return config.exposed_ports.contains(port_of(value));
-      if (key == "publish") return host.port_bindings.contains(port_of(value));
-      if (key == "network") {
-        return host.network_mode == value || (value == "bridge" && host.network_mode == "default");
-      }
       if (key == "volume") {
         return std::ranges::any_of(record.mounts(), [&](const WantedMount& mount) {
           return mount.source == value || mount.destination == value;
@@ -196,6 +232,9 @@ bool ListFilter::matches(const ContainerRecord& record) const {
 Result<PruneFilter> PruneFilter::parse(const Filters& filters) {
   PruneFilter out;
   for (const auto& [key, values] : filters) {
+    if (key == "until" && values.size() > 1) {
+      return fail(Code::kInvalidArgument, "more than one until filter specified");
+    }
     for (const std::string& value : values) {
       if (key == "label") {
         out.labels_.push_back(LabelQuery::parse(value));

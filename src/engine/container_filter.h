@@ -24,12 +24,28 @@ class ListFilter {
       const std::function<Result<std::int64_t>(const std::string&)>& created_of,
       const std::function<std::set<std::string>(const std::string&)>& images);
 
-  bool matches(const ContainerRecord& record) const;
+  // What only the engine can tell of a container; called where it is asked for.
+  struct View {
+    std::function<std::vector<PortStatus>()> ports;
+    std::function<std::vector<NetworkStatus>()> networks;
+  };
+  bool matches(const ContainerRecord& record, const View& view) const;
   // It asks for those that don't run, so that `all` need not be said.
   bool wants_all() const { return wants_all_; }
 
+  struct PortRange {
+    bool has(std::uint16_t port, std::string_view its_protocol) const;
+    std::uint16_t first = 0;
+    std::uint16_t last = 0;
+    std::string protocol;
+  };
+
  private:
+  bool matches_ports(const ContainerRecord& record, const View& view) const;
+
   Filters filters_;
+  std::vector<PortRange> exposed_;
+  std::vector<PortRange> published_;
   std::set<std::string> ancestors_;
   std::optional<std::int64_t> before_;
   std::optional<std::int64_t> since_;

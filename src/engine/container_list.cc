@@ -145,7 +145,9 @@ Status ContainersImpl::for_each(const ListOptions& options,
   for (const ContainerPtr& container : all()) {
     RecordPtr record = container->record();
     bool shown = all_phases || record->progress.state.is_running();
-    if (shown && filter.matches(*record)) records.push_back(std::move(record));
+    ListFilter::View view{[&] { return port_statuses(*record); },
+                          [&] { return network_statuses(*record); }};
+    if (shown && filter.matches(*record, view)) records.push_back(std::move(record));
   }
   std::ranges::sort(records, [](const RecordPtr& one, const RecordPtr& other) {
     if (one->created != other->created) return one->created > other->created;

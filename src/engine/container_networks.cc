@@ -216,7 +216,8 @@ std::vector<NetworkStatus> ContainersImpl::network_statuses(const ContainerRecor
       status.dns_names = dns_names(record, &status.config);
     }
     auto endpoint = std::ranges::find(endpoints, network.id, &Endpoint::network);
-    bool runs = record.progress.state.has_process();
+    // Docker keeps it when the container has ended.
+    if (record.progress.state.phase != Phase::kCreated) status.network_id = network.id;
     if (endpoint != endpoints.end()) {
       status.network_id = network.id;
       status.endpoint_id = endpoint->id;
@@ -233,8 +234,6 @@ std::vector<NetworkStatus> ContainersImpl::network_statuses(const ContainerRecor
       status.mac = endpoint->mac;
       status.is_gateway = endpoint->is_gateway;
       if (endpoint->cni) show_plugged(*endpoint->cni, status);
-    } else if (!network.has_interfaces() && runs) {
-      status.network_id = network.id;
     }
     result.push_back(std::move(status));
   }

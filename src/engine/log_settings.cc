@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/log_settings.h"
 
-#include <regex.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 
 #include "base/strings.h"
 #include "engine/host_lookup.h"
+#include "engine/pattern.h"
 #include "engine/programs.h"
 #include "logging/driver.h"
 #include "logging/file_drivers.h"
@@ -60,36 +60,12 @@ std::string option(const TextMap& options, std::string_view name) {
   return found == options.end() ? std::string() : found->second;
 }
 
-// An extended regular expression (regex(7)); Go's are close to that.
-class Pattern {
- public:
-  static Result<Pattern> make(std::string_view name, const std::string& text) {
-    Pattern pattern;
-    int error = ::regcomp(&pattern.regex_, text.c_str(), REG_EXTENDED | REG_NOSUB);
-    if (error == 0) {
-      pattern.is_made_ = true;
-      return pattern;
-    }
-    char reason[256] = {};
-    ::regerror(error, &pattern.regex_, reason, sizeof reason);
-    return fail(Code::kInvalidArgument, cat("log opt ", name, " ", quoted(text), ": ", reason));
-  }
-  Pattern(Pattern&& other) noexcept
-      : regex_(other.regex_), is_made_(std::exchange(other.is_made_, false)) {}
-  Pattern(const Pattern&) = delete;
-  Pattern& operator=(const Pattern&) = delete;
-  ~Pattern() {
-    if (is_made_) ::regfree(&regex_);
-  }
-  bool matches(const std::string& text) const {
-    return ::regexec(&regex_, text.c_str(), 0, nullptr, 0) == 0;
-  }
-
- private:
-  Pattern() = default;
-  regex_t regex_{};
-  bool is_made_ = false;
-};
+Result<Pattern> option_pattern(std::string_view name, const std::string& text) {
+  auto pattern = Pattern::make(text);
+  if (pattern) return pattern;
+  return fail(Code::kInvalidArgument,
+              cat("log opt ", name, " ", quoted(text), ": ", pattern.error().message()));
+}
 
 // Adds those of `all` that the option names, one by one or by a pattern.
 Status add_named(const TextMap& options, std::string_view names, std::string_view pattern,
@@ -100,7 +76,7 @@ Status add_named(const TextMap& options, std::string_view names, std::string_vie
   }
   std::string text = option(options, pattern);
   if (text.empty()) return {};
-  TRY_ASSIGN(Pattern compiled, Pattern::make(pattern, text));
+  TRY_ASSIGN(Pattern compiled, option_pattern(pattern, text));
   for (const auto& entry : all) {
     if (compiled.matches(entry.first)) out.insert(entry);
   }
@@ -264,7 +240,7 @@ Status check_log_config(const LogConfig& config) {
                 cat("logger: no log driver named '", config.type, "' is registered"));
   }
   for (std::string_view name : {"labels-regex", "env-regex"}) {
-    TRY(Pattern::make(name, option(config.config, name)));
+    TRY(option_pattern(name, option(config.config, name)));
   }
   TRY(expand_tag({}, option(config.config, "tag")));
   return check_values(config);

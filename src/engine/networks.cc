@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "engine/container_filter.h"
 #include "engine/image_filter.h"
+#include "engine/pattern.h"
 #include "metadata/lease_store.h"
 
 namespace dhow::engine {
@@ -24,7 +25,6 @@ bool label_matches(const NetworkRecord& record, const std::string& wanted) {
 bool value_matches(const NetworkDetails& details, const std::string& key,
                    const std::string& value) {
   const NetworkRecord& record = details.record;
-  if (key == "name") return record.name.find(value) != std::string::npos;
   if (key == "driver") return record.driver == value;
   if (key == "id") return record.id.starts_with(value);
   if (key == "scope") return value == "local";
@@ -36,6 +36,22 @@ bool value_matches(const NetworkDetails& details, const std::string& key,
   return false;
 }
 
+Status check_values(const Filters& filters) {
+  for (const auto& [key, values] : filters) {
+    for (std::string_view value : values) {
+      bool is_known = true;
+      if (key == "type") is_known = value == "builtin" || value == "custom";
+      if (key == "dangling") {
+        is_known = value == "true" || value == "1" || value == "false" || value == "0";
+      }
+      if (!is_known) {
+        return fail(Code::kInvalidArgument, cat("invalid filter '", key, "=", value, "'"));
+      }
+    }
+  }
+  return {};
+}
+
 bool network_matches(const NetworkDetails& details, const Filters& filters) {
   return std::ranges::all_of(filters, [&](const auto& filter) {
     const auto& [key, values] = filter;
@@ -43,6 +59,7 @@ bool network_matches(const NetworkDetails& details, const Filters& filters) {
       return std::ranges::all_of(
           values, [&](const std::string& value) { return label_matches(details.record, value); });
     }
+    if (key == "name") return NameFilter(values).matches(details.record.name);
     return values.empty() ||
            std::ranges::any_of(values, [&, &name = key](const std::string& value) {
              return value_matches(details, name, value);
@@ -79,6 +96,9 @@ Result<std::vector<std::string>> Networks::prune(const Filters& filters) {
   std::vector<std::string> removed;
   std::int64_t now = metadata::now();
   for (const auto& [key, values] : filters) {
+    if (key == "until" && values.size() > 1) {
+      return fail(Code::kInvalidArgument, "more than one until filter specified");
+    }
     for (const std::string& value : values) {
       if (key == "until" && !parse_filter_time(value, now)) {
         return fail(Code::kInvalidArgument, cat("invalid filter 'until=", value, "'"));
@@ -108,6 +128,7 @@ Result<std::vector<std::string>> Networks::prune(const Filters& filters) {
 }
 
 Result<std::vector<NetworkDetails>> Networks::list(const Filters& filters) const {
+  TRY(check_values(filters));
   std::vector<NetworkDetails> result;
   for (NetworkRecord& record : networks_.list()) {
     NetworkDetails details;

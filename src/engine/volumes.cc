@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "engine/container_record.h"
 #include "engine/image_filter.h"
+#include "engine/pattern.h"
 #include "metadata/lease_store.h"
 #include "snapshot/tree.h"
 #include "sys/fd.h"
@@ -68,10 +69,8 @@ bool fits(const VolumeInfo& volume, const Filters& filters, std::optional<bool> 
       return std::ranges::none_of(
           values, [&](const std::string& value) { return has_volume_label(volume, value); });
     }
-    return std::ranges::any_of(values, [&, &key = key](const std::string& value) {
-      if (key == "driver") return volume.record.driver == value;
-      return volume.record.name.find(value) != std::string::npos;
-    });
+    if (key == "name") return NameFilter(values).matches(volume.record.name);
+    return std::ranges::find(values, volume.record.driver) != values.end();
   });
 }
 

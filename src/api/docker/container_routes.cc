@@ -25,7 +25,11 @@ Status list_containers(const ExchangePtr& exchange, const Match&, const Services
   const Query& query = exchange->query();
   options.all = query.flag("all");
   options.size = query.flag("size");
-  options.limit = static_cast<int>(number_or(query, "limit", 0));
+  if (std::string_view text = query.get("limit"); !text.empty()) {
+    auto limit = parse_number<int>(text);
+    if (!limit) return fail(Code::kInvalidArgument, cat("invalid limit ", quoted(text)));
+    options.limit = *limit;
+  }
   TRY_ASSIGN(options.filters, parse_filters(query.get("filters"),
                                             {"ancestor", "before", "expose", "exited", "health",
                                              "id", "is-task", "isolation", "label", "name",

@@ -7,6 +7,9 @@ namespace dhow::api::docker {
 
 Status add_common_filters(const engine::Filters& filters, engine::ImageFilter& filter) {
   for (const auto& [key, values] : filters) {
+    if (key == "until" && values.size() > 1) {
+      return fail(Code::kInvalidArgument, "more than one until filter specified");
+    }
     for (const std::string& value : values) {
       if (key == "label") filter.labels.push_back(engine::LabelQuery::parse(value));
       if (key == "label!") filter.without_labels.push_back(engine::LabelQuery::parse(value));

@@ -22,6 +22,9 @@ std::unexpected<Error> bad_filters(std::string_view why) {
 // {"value":true}, {"value":false} is left out; or a list of texts; or one text.
 Result<std::vector<std::string>> filter_values(oci::JsonValue value) {
   std::vector<std::string> values;
+  if (value.kind() == oci::JsonKind::kNumber || value.kind() == oci::JsonKind::kBoolean) {
+    return bad_filters("a value that is no list");
+  }
   if (auto text = value.as_string()) values.emplace_back(*text);
   for (std::size_t i = 0; i < value.size(); ++i) {
     if (value.kind() == oci::JsonKind::kArray) {
@@ -147,10 +150,6 @@ Status check_json(const Exchange& exchange) {
   if (lower_text(plain) == "application/json") return {};
   return fail(Code::kInvalidArgument,
               cat("unsupported Content-Type header (", type, "): must be 'application/json'"));
-}
-
-std::int64_t number_or(const Query& query, std::string_view name, std::int64_t missing) {
-  return parse_number<std::int64_t>(query.get(name)).value_or(missing);
 }
 
 Result<std::pair<std::uint32_t, std::uint32_t>> terminal_size(const Query& query) {

@@ -45,9 +45,6 @@ Result<std::optional<oci::Platform>> parse_platform_json(std::string_view text);
 // Whether a body may be read as JSON: by its Content-Type.
 Status check_json(const Exchange& exchange);
 
-// A whole number of the query, or what is to be taken when it is missing or no number.
-std::int64_t number_or(const Query& query, std::string_view name, std::int64_t missing);
-
 // "h" and "w": height and width of a terminal.
 Result<std::pair<std::uint32_t, std::uint32_t>> terminal_size(const Query& query);
 
