@@ -212,7 +212,7 @@ Status ContainersImpl::check_joined(const ContainerRecord& record) const {
 Result<std::string> ContainersImpl::reserve_name(const std::string& wanted, const std::string& id) {
   std::unique_lock lock(mutex_);
   std::string name = wanted.starts_with('/') ? wanted.substr(1) : wanted;
-  if (name.empty()) {
+  if (wanted.empty()) {
     TRY_ASSIGN(name, make_name([&](std::string_view one) { return by_name_.contains(one); }));
   } else {
     TRY(check_name(name));

@@ -43,7 +43,7 @@ Status ContainersImpl::rename(std::string_view ref, std::string_view name) {
     return fail(Code::kInvalidArgument,
                 "Renaming a container with the same name as its current name");
   }
-  TRY_ASSIGN(std::string taken, reserve_name(wanted, container->id));
+  TRY_ASSIGN(std::string taken, reserve_name(std::string(name), container->id));
   std::string old = std::exchange(record.name, taken);
   auto written = stores_.database.write([&](metadata::Transaction& transaction) -> Status {
     TRY(ContainerRows(transaction, options_.name_space).set_name(record));

@@ -231,7 +231,8 @@ Result<TopAnswer> ContainersImpl::top(std::string_view ref, std::string_view ps_
   ps.max_caught = std::size_t{64} << 20;
   TRY_ASSIGN(SpawnOutput output, spawn_and_wait(ps));
   if (output.exit_code != 0) {
-    return fail(Code::kInvalidArgument, cat("ps: ", trim(output.error_text)));
+    // Behind its first line is how it is used.
+    return fail(Code::kInvalidArgument, cat("ps: ", split(trim(output.error_text), '\n').front()));
   }
   std::vector<std::string_view> lines = split(output.output, '\n');
   TopAnswer answer;

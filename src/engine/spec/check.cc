@@ -7,6 +7,7 @@
 #include "engine/spec/resources.h"
 #include "engine/spec/security.h"
 #include "engine/spec/spec.h"
+#include "network/address.h"
 
 // What is refused, and filled in, before anything of a container is made.
 namespace dhow::engine {
@@ -21,6 +22,10 @@ Status check_modes(const HostConfig& host) {
   auto wrong = [](std::string_view what, const std::string& mode) {
     return fail(Code::kInvalidArgument, cat("invalid ", what, " mode: ", mode));
   };
+  if (host.network_mode == "container:") {
+    return fail(Code::kInvalidArgument,
+                "Invalid network mode: invalid container format container:<name|id>");
+  }
   if (!is_mode(host.pid_mode, {"", "host"})) return wrong("PID", host.pid_mode);
   if (!is_mode(host.ipc_mode, {"", "none", "private", "shareable", "host"})) {
     return wrong("IPC", host.ipc_mode);
@@ -36,6 +41,22 @@ Status check_modes(const HostConfig& host) {
   }
   if (!host.userns_mode.empty() && host.userns_mode != "host") {
     return wrong("user namespace", host.userns_mode);
+  }
+  return {};
+}
+
+Status check_extra_hosts(const HostConfig& host) {
+  for (const std::string& entry : host.extra_hosts) {
+    std::size_t colon = entry.find(':');
+    if (colon == 0 || colon == std::string::npos) {
+      return fail(Code::kInvalidArgument, cat("bad format for add-host: ", quoted(entry)));
+    }
+    std::string_view address = std::string_view(entry).substr(colon + 1);
+    std::string_view plain = address;
+    if (plain.starts_with('[') && plain.ends_with(']')) plain = plain.substr(1, plain.size() - 2);
+    if (address != "host-gateway" && !network::parse_ip(plain)) {
+      return fail(Code::kInvalidArgument, cat("invalid IP address in add-host: ", quoted(address)));
+    }
   }
   return {};
 }
@@ -89,6 +110,7 @@ Status check_config(CreateConfig& config, const EngineOptions& engine,
                     std::vector<std::string>& warnings) {
   HostConfig& host = config.host;
   TRY(check_modes(host));
+  TRY(check_extra_hosts(host));
   TRY(check_restart(host));
   TRY(check_resources(host.resources, warnings));
   if (config.config.healthcheck) TRY(check_health(*config.config.healthcheck));

@@ -184,6 +184,8 @@ Result<WantedMount> tmpfs_mount(const MountConfig& config) {
   if (!config.source.empty()) {
     return invalid("invalid mount config for type \"tmpfs\": field Source must not be specified");
   }
+  if (config.bind_options) return extra_field("tmpfs", "BindOptions");
+  if (config.volume_options) return extra_field("tmpfs", "VolumeOptions");
   if (!config.tmpfs_options) return mount;
   const TmpfsOptions& options = *config.tmpfs_options;
   if (options.mode != 0) {

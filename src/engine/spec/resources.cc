@@ -24,7 +24,7 @@ constexpr std::uint64_t kCpuPeriod = 100'000;  // microseconds
 Status check_memory(ResourceConfig& resources) {
   std::int64_t memory = resources.memory;
   std::int64_t swap = resources.memory_swap;
-  if (memory > 0 && memory < kMinMemory) return invalid("Minimum memory limit allowed is 6MB");
+  if (memory != 0 && memory < kMinMemory) return invalid("Minimum memory limit allowed is 6MB");
   if (memory > 0 && swap > 0 && swap < memory) {
     return invalid("Minimum memoryswap limit should be larger than memory limit, see usage");
   }
