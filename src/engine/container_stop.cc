@@ -193,7 +193,10 @@ Status ContainersImpl::restart(std::string_view ref, const StopOptions& options)
 }
 
 Status ContainersImpl::kill(std::string_view ref, std::string_view text) {
-  TRY_ASSIGN(ContainerPtr container, find(ref));
+  std::string context = cat("cannot kill container: ", ref);
+  auto found = find(ref);
+  if (!found) return fail(std::move(found).error().add_context(context));
+  const ContainerPtr& container = *found;
   int signal = SIGKILL;
   if (!text.empty()) {
     auto parsed = parse_signal(text);
@@ -217,8 +220,7 @@ Status ContainersImpl::kill(std::string_view ref, std::string_view text) {
       std::lock_guard lock(container->mutex);
       container->stopping = false;
     }
-    return std::unexpected(
-        std::move(sent).error().add_context(cat("cannot kill container: ", ref)));
+    return std::unexpected(std::move(sent).error().add_context(context));
   }
   if (signal == SIGKILL) wait_end(*container, kKillTimeout);
   return {};
@@ -292,8 +294,11 @@ Result<std::vector<std::string>> ContainersImpl::update(std::string_view ref,
 
 Status ContainersImpl::resize(std::string_view ref, std::uint32_t height, std::uint32_t width) {
   TRY_ASSIGN(ContainerPtr container, find(ref));
-  if (!container->record()->progress.state.has_process()) return not_running(container->id);
-  return tasks_->resize(key(container->id), {}, width, height);
+  RecordPtr record = container->record();
+  if (!record->progress.state.has_process()) return not_running(container->id);
+  TRY(tasks_->resize(key(container->id), {}, width, height));
+  publish(*record, "resize", {{"height", cat(height)}, {"width", cat(width)}});
+  return {};
 }
 
 }  // namespace dhow::engine

@@ -66,15 +66,27 @@ Status Images::collect() {
   return {};
 }
 
-void Images::tell(std::string_view action, std::string actor, std::string name) const {
+void Images::tell(std::string_view action, std::string actor, std::string name) {
   Event event;
   event.type = "image";
   event.action = action;
+  // One that has just gone has no labels to tell.
+  if (auto image = find(actor)) event.attributes = labels_of(std::move(*image));
   event.attributes["name"] = name.empty() ? actor : std::move(name);
   event.actor = std::move(actor);
+  publish(std::move(event));
+}
+
+void Images::publish(Event event) const {
   if (auto told = events_.publish(std::move(event)); !told) {
     log::warning(cat("tell of an image: ", told.error().message()));
   }
+}
+
+std::map<std::string, std::string> Images::labels_of(ImageEntry image) {
+  ImageDetails details = reader_.details(std::move(image));
+  if (details.content == nullptr) return {};
+  return details.content->documents.config.config.labels;
 }
 
 Result<metadata::Lease> Images::make_lease() {
@@ -184,6 +196,10 @@ Status Images::give_name(const std::string& name, const oci::Descriptor& target)
 Status Images::tag(std::string_view text, std::string_view target) {
   TRY_ASSIGN(ImageEntry entry, find(text));
   TRY_ASSIGN(oci::Reference name, oci::parse_image_name(target));
+  if (name.familiar_name() == "sha256") {
+    return fail(Code::kInvalidArgument,
+                "refusing to create an ambiguous tag using digest algorithm as name");
+  }
   if (!name.digest.empty()) {
     return fail(Code::kInvalidArgument, "refusing to create a tag with a digest reference");
   }
@@ -289,11 +305,16 @@ Result<PrunedImages> Images::prune(const ImageFilter& filter, bool all) {
       std::ranges::move(removals, std::back_inserter(pruned.removed));
     }
   }
-  if (pruned.removed.empty()) return pruned;
-  TRY(collect());
-  TRY_ASSIGN(std::int64_t after, layers_size());
-  pruned.reclaimed = std::max<std::int64_t>(before - after, 0);
-  tell("prune", {});
+  if (!pruned.removed.empty()) {
+    TRY(collect());
+    TRY_ASSIGN(std::int64_t after, layers_size());
+    pruned.reclaimed = std::max<std::int64_t>(before - after, 0);
+  }
+  Event event;
+  event.type = "image";
+  event.action = "prune";
+  event.attributes = {{"reclaimed", cat(pruned.reclaimed)}};
+  publish(std::move(event));
   return pruned;
 }
 

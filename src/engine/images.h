@@ -167,7 +167,9 @@ class Images {
   Status settle_loaded(const oci::Descriptor& target, const std::string& lease,
                        const std::optional<oci::Platform>& platform);
   Result<metadata::Lease> make_lease();
-  void tell(std::string_view action, std::string id, std::string name = {}) const;
+  void tell(std::string_view action, std::string id, std::string name = {});
+  void publish(Event event) const;
+  std::map<std::string, std::string> labels_of(ImageEntry image);
   void run_janitor(const std::stop_token& stop);
 
   const ImageStores stores_;

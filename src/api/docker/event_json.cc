@@ -25,7 +25,8 @@ std::string event_json(const engine::Event& event, bool legacy) {
   json.begin_object();
   bool of_container = event.type == "container";
   if (legacy && (of_container || event.type == "image")) {
-    json.member("status", event.action).member("id", event.actor);
+    json.member("status", event.action);
+    if (!event.actor.empty()) json.member("id", event.actor);
     auto image = event.attributes.find("image");
     if (of_container && image != event.attributes.end()) json.member("from", image->second);
   }
