@@ -7,6 +7,7 @@
 #include "engine/container_filter.h"
 #include "engine/containers_impl.h"
 #include "engine/image_lookup.h"
+#include "engine/spec/spec.h"
 #include "metadata/lease_store.h"
 #include "oci/reference.h"
 
@@ -37,6 +38,14 @@ std::vector<MountPoint> mount_points(const ContainerRecord& record,
   return points;
 }
 
+// Fills in what docker shows of a container that did not ask for it.
+void show_defaults(HostConfig& host) {
+  if (!host.console_size) host.console_size = {0, 0};
+  if (host.privileged) return;
+  host.masked_paths = masked_paths(host);
+  host.readonly_paths = readonly_paths(host);
+}
+
 }  // namespace
 
 Result<Inspection> ContainersImpl::inspect(std::string_view ref, bool size) const {
@@ -62,6 +71,7 @@ Result<Inspection> ContainersImpl::inspect(std::string_view ref, bool size) cons
   out.platform = "linux";
   out.config = record->config;
   out.config.host.links = shown_links(*record);
+  show_defaults(out.config.host);
   out.mounts = mount_points(*record, volume_folders(record->mounts()));
   if (out.state.pid != 0 && network_mode(record->config.host) != "host") {
     out.sandbox_key = cat("/proc/", out.state.pid, "/ns/net");

@@ -2,6 +2,7 @@
 // Files of containers: cp, export, diff, commit.
 #include "api/docker/container_json.h"
 #include "api/docker/door.h"
+#include "api/docker/image_query.h"
 #include "api/docker/lazy_sink.h"
 #include "api/docker/request_params.h"
 #include "base/strings.h"
@@ -90,9 +91,8 @@ Status answer_changes(const ExchangePtr& exchange, const Match& match, const Ser
 Status commit_container(const ExchangePtr& exchange, const Match&, const Services& services) {
   const Query& query = exchange->query();
   engine::CommitOptions options;
-  options.reference = query.get("repo");
-  if (std::string_view tag = query.get("tag"); !options.reference.empty() && !tag.empty()) {
-    options.reference += cat(":", tag);
+  if (std::string_view name = query.get("repo"); !name.empty()) {
+    options.reference = joined_name(name, query.get("tag"));
   }
   options.author = query.get("author");
   options.comment = query.get("comment");

@@ -142,6 +142,20 @@ void write_port_map(JsonWriter& json, const std::vector<engine::PortStatus>& por
   json.end_object();
 }
 
+// Before 1.45 the names that others find it by were among the aliases.
+std::vector<engine::NetworkStatus> with_names(const Inspection& container) {
+  std::vector<engine::NetworkStatus> networks = container.networks;
+  for (engine::NetworkStatus& network : networks) {
+    if (network.dns_names.empty()) continue;
+    std::vector<std::string>& aliases = network.config.aliases;
+    for (const std::string& name : {container.id.substr(0, 12), container.config.config.hostname}) {
+      bool is_new = std::ranges::find(aliases, name) == aliases.end();
+      if (is_new && !name.empty()) aliases.push_back(name);
+    }
+  }
+  return networks;
+}
+
 // What 1.52 has no more.
 void write_old_network_members(JsonWriter& json, const Inspection& container) {
   // Those of the default network, where it is in it.
@@ -161,11 +175,13 @@ void write_old_network_members(JsonWriter& json, const Inspection& container) {
 
 void write_network_settings(JsonWriter& json, const Inspection& container, ApiVersion version) {
   json.key("NetworkSettings").begin_object();
-  std::string sandbox = container.sandbox_key.substr(container.sandbox_key.rfind('/') + 1);
-  json.member("SandboxID", sandbox).member("SandboxKey", container.sandbox_key);
+  // The namespace is the container's own, and so has its id.
+  json.member("SandboxID", container.sandbox_key.empty() ? "" : container.id)
+      .member("SandboxKey", container.sandbox_key);
   write_port_map(json, container.ports);
   if (version < ApiVersion{52}) write_old_network_members(json, container);
-  write_network_map(json, container.networks);
+  bool older = version < ApiVersion{45};
+  write_network_map(json, older ? with_names(container) : container.networks);
   json.end_object();
 }
 

@@ -313,7 +313,7 @@ bool wait_a_second(const std::stop_token& stop) {
 Status answer_stats(const ExchangePtr& exchange, const Match& match, const Services& services) {
   engine::Containers& containers = services.engine.containers();
   bool stream = exchange->query().flag("stream", true);
-  bool one_shot = exchange->query().flag("one-shot");
+  bool one_shot = !before(*exchange, 41) && exchange->query().flag("one-shot");
   if (stream && one_shot) {
     return fail(Code::kInvalidArgument, "cannot have stream=true and one-shot=true");
   }
@@ -326,12 +326,12 @@ Status answer_stats(const ExchangePtr& exchange, const Match& match, const Servi
       if (!wait_a_second(exchange->stop())) return fail(Code::kCancelled, "the client has gone");
       TRY_ASSIGN(sample, containers.stats(id));
     }
-    exchange->respond(Response::json(stats_json(sample, last)));
+    exchange->respond(Response::json(stats_json(sample, last, exchange->version())));
     return {};
   }
   exchange->begin({200, "application/json", {}, {}});
   while (true) {
-    TRY(exchange->write(stats_json(sample, last)));
+    TRY(exchange->write(stats_json(sample, last, exchange->version())));
     if (!wait_a_second(exchange->stop())) break;
     last = std::move(sample);
     auto next = containers.stats(id);

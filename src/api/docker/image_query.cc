@@ -2,8 +2,20 @@
 #include "api/docker/image_query.h"
 
 #include "api/docker/request_params.h"
+#include "base/strings.h"
 
 namespace dhow::api::docker {
+
+std::string joined_name(std::string_view name, std::string_view tag) {
+  if (tag.empty()) return std::string(name);
+  std::size_t colon = name.rfind(':');
+  bool is_port =
+      name.find('/', colon == std::string_view::npos ? 0 : colon) != std::string_view::npos;
+  if (colon != std::string_view::npos && !is_port && name.find('@') == std::string_view::npos) {
+    name = name.substr(0, colon);
+  }
+  return cat(name, tag.find(':') == std::string_view::npos ? ":" : "@", tag);
+}
 
 Status add_common_filters(const engine::Filters& filters, engine::ImageFilter& filter) {
   for (const auto& [key, values] : filters) {

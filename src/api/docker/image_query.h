@@ -19,4 +19,8 @@ Status add_common_filters(const engine::Filters& filters, engine::ImageFilter& f
 std::shared_ptr<registry::CredentialSource> request_credentials(const Exchange& exchange,
                                                                 const std::string& domain);
 
+// "name:tag" or "name@digest" of the two parameters that clients give apart. A tag in the name
+// gives way to that beside it.
+std::string joined_name(std::string_view name, std::string_view tag);
+
 }  // namespace dhow::api::docker

@@ -74,11 +74,8 @@ Status answer_history(const ExchangePtr& exchange, const Match& match, const Ser
 }
 
 Status tag_image(const ExchangePtr& exchange, const Match& match, const Services& services) {
-  std::string target(exchange->query().get("repo"));
-  if (std::string_view name = exchange->query().get("tag"); !name.empty()) {
-    target += cat(":", name);
-  }
-  TRY(services.images.tag(match[0], target));
+  const Query& query = exchange->query();
+  TRY(services.images.tag(match[0], joined_name(query.get("repo"), query.get("tag"))));
   exchange->respond(Response::empty(201));
   return {};
 }

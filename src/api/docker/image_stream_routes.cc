@@ -13,12 +13,6 @@ namespace {
 
 using oci::JsonWriter;
 
-// "name:tag" or "name@digest" of the two parameters that older clients give apart.
-std::string joined_name(std::string_view name, std::string_view tag) {
-  if (tag.empty()) return std::string(name);
-  return cat(name, tag.find(':') == std::string_view::npos ? ":" : "@", tag);
-}
-
 Status pull_image(const ExchangePtr& exchange, const Services& services) {
   engine::PullRequest request;
   request.name = joined_name(exchange->query().get("fromImage"), exchange->query().get("tag"));

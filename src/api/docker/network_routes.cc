@@ -105,7 +105,27 @@ std::string with_bits(const Address& address, int bits) {
   return address.is_any() ? std::string() : cat(address.text(), "/", bits);
 }
 
-void write_network(JsonWriter& json, const NetworkDetails& network, bool with_containers) {
+// What is said of the containers in it.
+enum class ShownContainers { kNone, kEmpty, kAll };
+
+void write_containers(JsonWriter& json, const NetworkDetails& network) {
+  const NetworkRecord& record = network.record;
+  for (const network::Endpoint& endpoint : network.endpoints) {
+    json.key(endpoint.container).begin_object().member("Name", endpoint.name);
+    json.member("EndpointID", endpoint.id).member("MacAddress", endpoint.mac);
+    if (endpoint.cni) {
+      json.member("IPv4Address", endpoint.cni->address);
+      json.member("IPv6Address", endpoint.cni->address6).end_object();
+      continue;
+    }
+    json.member("IPv4Address", with_bits(endpoint.address, record.v4 ? record.v4->subnet.bits : 0));
+    json.member("IPv6Address",
+                with_bits(endpoint.address6, record.v6 ? record.v6->subnet.bits : 0));
+    json.end_object();
+  }
+}
+
+void write_network(JsonWriter& json, const NetworkDetails& network, ShownContainers containers) {
   const NetworkRecord& record = network.record;
   json.begin_object().member("Name", record.name).member("Id", record.id);
   json.member("Created", record.created == 0 ? std::string("1970-01-01T00:00:00Z")
@@ -119,22 +139,9 @@ void write_network(JsonWriter& json, const NetworkDetails& network, bool with_co
   json.member_boolean("Attachable", record.attachable).member_boolean("Ingress", false);
   json.key("ConfigFrom").begin_object().member("Network", record.config_from).end_object();
   json.member_boolean("ConfigOnly", record.is_config_only());
-  if (with_containers) {
+  if (containers != ShownContainers::kNone) {
     json.key("Containers").begin_object();
-    for (const network::Endpoint& endpoint : network.endpoints) {
-      json.key(endpoint.container).begin_object().member("Name", endpoint.name);
-      json.member("EndpointID", endpoint.id).member("MacAddress", endpoint.mac);
-      if (endpoint.cni) {
-        json.member("IPv4Address", endpoint.cni->address);
-        json.member("IPv6Address", endpoint.cni->address6).end_object();
-        continue;
-      }
-      json.member("IPv4Address",
-                  with_bits(endpoint.address, record.v4 ? record.v4->subnet.bits : 0));
-      json.member("IPv6Address",
-                  with_bits(endpoint.address6, record.v6 ? record.v6->subnet.bits : 0));
-      json.end_object();
-    }
+    if (containers == ShownContainers::kAll) write_containers(json, network);
     json.end_object();
   }
   write_text_map(json, "Options", record.options);
@@ -147,11 +154,12 @@ Status list_networks(const Services& services, const ExchangePtr& exchange) {
              parse_filters(exchange->query().get("filters"),
                            {"dangling", "driver", "id", "label", "name", "scope", "type"}));
   TRY_ASSIGN(std::vector<NetworkDetails> networks, services.engine.networks().list(filters));
+  ShownContainers shown = before(*exchange, 28)   ? ShownContainers::kAll
+                          : before(*exchange, 52) ? ShownContainers::kEmpty
+                                                  : ShownContainers::kNone;
   JsonWriter json;
   json.begin_array();
-  for (const NetworkDetails& network : networks) {
-    write_network(json, network, before(*exchange, 28));
-  }
+  for (const NetworkDetails& network : networks) write_network(json, network, shown);
   json.end_array();
   exchange->respond(Response::json(json.text() + "\n"));
   return {};
@@ -159,8 +167,12 @@ Status list_networks(const Services& services, const ExchangePtr& exchange) {
 
 Status inspect_network(const Services& services, const ExchangePtr& exchange, const Match& match) {
   TRY_ASSIGN(NetworkDetails network, services.engine.networks().inspect(match[0]));
+  std::string_view scope = exchange->query().get("scope");
+  if (!scope.empty() && scope != "local") {
+    return fail(Code::kNotFound, cat("network ", match[0], " not found"));
+  }
   JsonWriter json;
-  write_network(json, network, true);
+  write_network(json, network, ShownContainers::kAll);
   exchange->respond(Response::json(json.text() + "\n"));
   return {};
 }

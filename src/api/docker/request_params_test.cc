@@ -135,11 +135,36 @@ TEST(ContainerJsonTest, NewerVersionsDropLegacyNetworkFields) {
   EXPECT_TRUE(oci::JsonDocument::parse(newer).has_value());
 }
 
+TEST(ContainerJsonTest, OlderVersionsHaveItsNamesAmongTheAliases) {
+  engine::Inspection container;
+  container.id = "0123456789abcdef";
+  container.sandbox_key = "/proc/7/ns/net";
+  container.config.config.hostname = "web";
+  engine::NetworkStatus& network = container.networks.emplace_back();
+  network.name = "mine";
+  network.config.aliases = {"web"};
+  network.dns_names = {"n", "web", "0123456789ab"};
+  EXPECT_THAT(container_inspect_json(container, {44}),
+              HasSubstr(R"("Aliases":["web","0123456789ab"])"));
+  EXPECT_THAT(container_inspect_json(container, {45}), HasSubstr(R"("Aliases":["web"])"));
+  EXPECT_THAT(container_inspect_json(container, {45}),
+              HasSubstr(R"("SandboxID":"0123456789abcdef")"));
+}
+
+TEST(EventJsonTest, NobodyHasNoId) {
+  engine::Event event;
+  event.type = "container";
+  event.action = "prune";
+  EXPECT_THAT(event_json(event, true), Not(HasSubstr("\"id\"")));
+}
+
 TEST(StatsJsonTest, AStoppedContainerHasEmptyStats) {
   engine::StatsSample sample;
   sample.id = "abc";
   sample.name = "n";
-  std::string text = stats_json(sample, {});
+  std::string text = stats_json(sample, {}, {52});
+  EXPECT_THAT(text, HasSubstr("\"os_type\":\"linux\""));
+  EXPECT_THAT(stats_json(sample, {}, {51}), Not(HasSubstr("os_type")));
   EXPECT_THAT(text, HasSubstr("\"memory_stats\":{}"));
   EXPECT_THAT(text, HasSubstr("\"read\":\"0001-01-01T00:00:00Z\""));
   EXPECT_TRUE(oci::JsonDocument::parse(text).has_value());

@@ -92,9 +92,10 @@ void write_networks(JsonWriter& json, const StatsSample& sample) {
 
 }  // namespace
 
-std::string stats_json(const StatsSample& sample, const StatsSample& before) {
+std::string stats_json(const StatsSample& sample, const StatsSample& before, ApiVersion version) {
   JsonWriter json;
   json.begin_object().member("name", cat("/", sample.name)).member("id", sample.id);
+  if (version >= ApiVersion{52}) json.member("os_type", "linux");
   json.member("read", time_text(sample.read)).member("preread", time_text(before.read));
   json.key("pids_stats").begin_object();
   if (sample.running) {

@@ -76,7 +76,7 @@ Result<Counts> count_containers(engine::Containers& containers) {
   return counts;
 }
 
-void write_limits(JsonWriter& json, const HostFacts& host) {
+void write_limits(JsonWriter& json, const HostFacts& host, ApiVersion version) {
   for (const char* name :
        {"MemoryLimit", "CpuCfsPeriod", "CpuCfsQuota", "CPUShares", "CPUSet", "PidsLimit"}) {
     json.member_boolean(name, true);
@@ -84,6 +84,10 @@ void write_limits(JsonWriter& json, const HostFacts& host) {
   json.member_boolean("SwapLimit", host.swap_limit);
   json.member_boolean("OomKillDisable", !host.unified_cgroup);
   json.member_boolean("IPv4Forwarding", host.ip_forwarding);
+  if (version < ApiVersion{50}) {
+    // Bridges pass nothing to the rules of the host's own packets: ours are of the bridges.
+    json.member_boolean("BridgeNfIptables", false).member_boolean("BridgeNfIp6tables", false);
+  }
 }
 
 void write_runtimes(JsonWriter& json, const engine::Engine& engine) {
@@ -95,9 +99,13 @@ void write_runtimes(JsonWriter& json, const engine::Engine& engine) {
   json.member("DefaultRuntime", engine.options().default_runtime);
 }
 
-void write_registries(JsonWriter& json) {
+void write_registries(JsonWriter& json, ApiVersion version) {
   json.member("IndexServerAddress", "https://index.docker.io/v1/");
   json.key("RegistryConfig").begin_object();
+  if (version < ApiVersion{49}) {
+    write_text_list(json, "AllowNondistributableArtifactsCIDRs", {});
+    write_text_list(json, "AllowNondistributableArtifactsHostnames", {});
+  }
   write_text_list(json, "InsecureRegistryCIDRs", {"127.0.0.0/8", "::1/128"});
   json.key("IndexConfigs").begin_object().key("docker.io").begin_object();
   json.member("Name", "docker.io").member_boolean("Secure", true).member_boolean("Official", true);
@@ -143,14 +151,17 @@ void write_machine(JsonWriter& json, const HostFacts& host) {
   json.member("CgroupVersion", host.unified_cgroup ? "2" : "1");
 }
 
-void write_commits(JsonWriter& json, const Services& services) {
+void write_commits(JsonWriter& json, const Services& services, ApiVersion version) {
   for (const char* name : {"ContainerdCommit", "RuncCommit", "InitCommit"}) {
-    json.key(name).begin_object().member("ID", services.version).end_object();
+    json.key(name).begin_object().member("ID", services.version);
+    // Older clients warn where it is another.
+    if (version < ApiVersion{49}) json.member("Expected", services.version);
+    json.end_object();
   }
   json.member("InitBinary", "dhow-init").member("Isolation", "").member("ProductLicense", "");
 }
 
-Result<std::string> info_json(const Services& services) {
+Result<std::string> info_json(const Services& services, ApiVersion version) {
   HostFacts host = read_host_facts();
   const engine::EngineOptions& options = services.engine.options();
   TRY_ASSIGN(Counts counts, count_containers(services.engine.containers()));
@@ -165,14 +176,14 @@ Result<std::string> info_json(const Services& services) {
   json.key("DriverStatus").begin_array().begin_array();
   json.string("driver-type").string("dhow.snapshotter").end_array().end_array();
   write_plugins(json);
-  write_limits(json, host);
+  write_limits(json, host, version);
   json.member_boolean("Debug", services.debug).member_number("NFd", 0);
   json.member_number("NGoroutines", 0).member("SystemTime", rfc3339_nano(metadata::now()));
   json.member("LoggingDriver", options.log_driver);
   json.member("CgroupDriver", options.systemd_cgroup ? "systemd" : "cgroupfs");
   json.member_number("NEventsListener", 0);
   write_machine(json, host);
-  write_registries(json);
+  write_registries(json, version);
   json.key("GenericResources").null().member("DockerRootDir", options.root);
   json.member("HttpProxy", "").member("HttpsProxy", "").member("NoProxy", "");
   write_text_list(json, "Labels", {});
@@ -181,7 +192,7 @@ Result<std::string> info_json(const Services& services) {
   write_swarm(json);
   // Whatever becomes of this process, the containers run on.
   json.member_boolean("LiveRestoreEnabled", true);
-  write_commits(json, services);
+  write_commits(json, services, version);
   write_security(json, options, host);
   write_text_list(json, "CDISpecDirs", options.cdi_folders);
   write_text_list(json, "Warnings", services.engine.networks().warnings());
@@ -250,7 +261,7 @@ void add_system_routes(Router& router, const Services& services) {
   router.add({.method = "GET",
               .pattern = "/info",
               .handler = [&services](const ExchangePtr& exchange, const Match&) -> Status {
-                TRY_ASSIGN(std::string text, info_json(services));
+                TRY_ASSIGN(std::string text, info_json(services, exchange->version()));
                 exchange->respond(Response::json(std::move(text)));
                 return {};
               }});

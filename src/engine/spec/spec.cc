@@ -346,16 +346,8 @@ class SpecBuilder {
 
   void add_paths() {
     if (host_.privileged || security_.unconfined_paths) return;
-    if (host_.masked_paths) {
-      spec_.linux.masked_paths = *host_.masked_paths;
-    } else {
-      spec_.linux.masked_paths.assign(std::begin(kMasked), std::end(kMasked));
-    }
-    if (host_.readonly_paths) {
-      spec_.linux.readonly_paths = *host_.readonly_paths;
-    } else {
-      spec_.linux.readonly_paths.assign(std::begin(kReadonly), std::end(kReadonly));
-    }
+    spec_.linux.masked_paths = masked_paths(host_);
+    spec_.linux.readonly_paths = readonly_paths(host_);
   }
 
   const SpecInput& input_;
@@ -375,6 +367,16 @@ std::string network_mode(const HostConfig& host) {
 std::string joined_container(const std::string& mode) {
   constexpr std::string_view kPrefix = "container:";
   return mode.starts_with(kPrefix) ? mode.substr(kPrefix.size()) : std::string();
+}
+
+std::vector<std::string> masked_paths(const HostConfig& host) {
+  if (host.masked_paths) return *host.masked_paths;
+  return {std::begin(kMasked), std::end(kMasked)};
+}
+
+std::vector<std::string> readonly_paths(const HostConfig& host) {
+  if (host.readonly_paths) return *host.readonly_paths;
+  return {std::begin(kReadonly), std::end(kReadonly)};
 }
 
 Result<oci::Config> make_spec(const SpecInput& input) {

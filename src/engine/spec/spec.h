@@ -51,4 +51,9 @@ std::string network_mode(const HostConfig& host);
 // The id or name after "container:"; "": it is another mode.
 std::string joined_container(const std::string& mode);
 
+// What of /proc and /sys is hidden, and what is read-only, in a container that is not privileged:
+// what was asked for, or docker's.
+std::vector<std::string> masked_paths(const HostConfig& host);
+std::vector<std::string> readonly_paths(const HostConfig& host);
+
 }  // namespace dhow::engine
