@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "daemon/daemon_fixture.h"
+#include "oci/base64.h"
 
 namespace dhow::daemon_test {
 namespace {
@@ -84,6 +85,20 @@ TEST_F(DaemonApiTest, ATagMayBeGivenTwice) {
   EXPECT_THAT(ask("GET", "/images/h:5000/x:2/json"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(ask("POST", "/images/busybox/tag?repo=sha256&tag=2"),
               AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("refusing to create an ambiguous tag")));
+}
+
+TEST_F(DaemonApiTest, FilesOfTheBeginningOf1970HaveThatTime) {
+  start_sleeper("one");
+  docker_output({"exec", "one", "touch", "-d", "@0", "/old"});
+  std::string answer = ask("HEAD", "/containers/one/archive?path=/old");
+  std::string_view stat = answer;
+  constexpr std::string_view kName = "X-Docker-Container-Path-Stat: ";
+  std::size_t at = stat.find(kName);
+  ASSERT_NE(at, std::string_view::npos) << answer;
+  stat = stat.substr(at + kName.size());
+  auto text = oci::base64_decode(stat.substr(0, stat.find('\r')));
+  ASSERT_TRUE(text.has_value());
+  EXPECT_THAT(*text, HasSubstr(R"("mtime":"1970-01-01T00:00:00Z")"));
 }
 
 TEST_F(DaemonApiTest, EventsTellWhatDockersDo) {

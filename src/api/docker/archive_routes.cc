@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files of containers: cp, export, diff, commit.
-#include "api/docker/container_json.h"
 #include "api/docker/door.h"
 #include "api/docker/image_query.h"
 #include "api/docker/lazy_sink.h"
 #include "api/docker/request_params.h"
+#include "base/rfc3339.h"
 #include "base/strings.h"
 #include "engine/container_config_json.h"
 #include "oci/base64.h"
@@ -20,7 +20,8 @@ constexpr const char* kStatHeader = "X-Docker-Container-Path-Stat";
 std::string stat_header(const engine::PathStat& stat) {
   JsonWriter json;
   json.begin_object().member("name", stat.name).member_number("size", stat.size);
-  json.member_number("mode", stat.mode).member("mtime", time_text(stat.modified));
+  // The beginning of 1970 is a time like any other: images that are built alike have it.
+  json.member_number("mode", stat.mode).member("mtime", rfc3339_nano(stat.modified));
   json.member("linkTarget", stat.link_target).end_object();
   return oci::base64_encode(json.text());
 }
