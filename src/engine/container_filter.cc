@@ -2,6 +2,7 @@
 #include "engine/container_filter.h"
 
 #include <algorithm>
+#include <ctime>
 
 #include "base/rfc3339.h"
 #include "base/strings.h"
@@ -99,8 +100,28 @@ std::string status_text(const ContainerState& state, std::int64_t now) {
   return {};
 }
 
+std::optional<std::int64_t> parse_local_time(std::string_view text) {
+  std::size_t dot = text.find('.');
+  std::string whole(text.substr(0, dot));
+  std::string fraction(dot == std::string_view::npos ? "" : text.substr(dot + 1));
+  fraction.resize(std::max<std::size_t>(fraction.size(), 9), '0');
+  auto nanoseconds = parse_number<std::uint32_t>(fraction);
+  if (!nanoseconds || fraction.size() > 9) return std::nullopt;
+  for (const char* format : {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"}) {
+    std::tm parts{};
+    const char* rest = ::strptime(whole.c_str(), format, &parts);
+    if (rest == nullptr || *rest != '\0') continue;
+    parts.tm_isdst = -1;  // as it was then
+    std::int64_t time = 0;
+    if (__builtin_mul_overflow(std::mktime(&parts), kFilterSecond, &time)) return std::nullopt;
+    return time + *nanoseconds;
+  }
+  return std::nullopt;
+}
+
 std::optional<std::int64_t> parse_filter_time(std::string_view text, std::int64_t now) {
   if (auto time = parse_rfc3339(text)) return time;
+  if (auto time = parse_local_time(text)) return time;
   std::size_t dot = text.find('.');
   if (auto seconds = parse_number<std::int64_t>(text.substr(0, dot)))
     return *seconds * kFilterSecond;

@@ -64,7 +64,12 @@ class PruneFilter {
   std::optional<std::int64_t> until_;
 };
 
-// "10m", "1h30m", RFC 3339 or seconds since 1970, as nanoseconds since 1970; the first two are ago.
+// "2006-01-02", "2006-01-02T15:04" or with seconds and a fraction, by the clock of this machine, as
+// nanoseconds since 1970.
+std::optional<std::int64_t> parse_local_time(std::string_view text);
+
+// "10m", "1h30m", RFC 3339, a local time or seconds since 1970, as nanoseconds since 1970; the
+// first two are ago.
 std::optional<std::int64_t> parse_filter_time(std::string_view text, std::int64_t now);
 
 // "Up 2 minutes (healthy)", "Exited (0) 3 seconds ago".

@@ -70,6 +70,19 @@ TEST_F(DaemonFilterTest, ContainersByTheirNetworksAndPorts) {
   EXPECT_EQ(shown({"ps", "-a"}, {"network=" + id}), "one");
 }
 
+TEST_F(DaemonFilterTest, PrunesUntilADateOfThisMachine) {
+  docker_output({"create", "--name", "one", "busybox"});
+  for (const char* date : {"2020-01-02", "2020-01-02T15:04", "2020-01-02T15:04:05.678"}) {
+    docker_output({"container", "prune", "-f", "--filter", cat("until=", date)});
+    docker_output({"image", "prune", "-a", "-f", "--filter", cat("until=", date)});
+  }
+  EXPECT_EQ(shown({"ps", "-a"}, {}), "one");
+  docker_output({"container", "prune", "-f", "--filter", "until=2100-01-02"});
+  EXPECT_EQ(shown({"ps", "-a"}, {}), "");
+  EXPECT_THAT(error_of({"container", "prune", "-f", "--filter", "until=2020-13-02"}),
+              HasSubstr("invalid filter 'until=2020-13-02'"));
+}
+
 TEST_F(DaemonFilterTest, RefusesWhatItDoesNotUnderstand) {
   EXPECT_THAT(error_of({"ps", "--filter", "publish=x"}), HasSubstr("invalid filter 'publish=x'"));
   EXPECT_THAT(error_of({"ps", "--filter", "expose=70000"}), HasSubstr("invalid filter 'expose="));

@@ -6,6 +6,7 @@
 #include "api/docker/detach_keys.h"
 #include "base/rfc3339.h"
 #include "base/strings.h"
+#include "engine/container_filter.h"
 #include "oci/base64.h"
 #include "oci/json_reader.h"
 #include "registry/hosts.h"
@@ -92,6 +93,7 @@ Result<std::int64_t> parse_time(std::string_view text, std::int64_t now) {
     }
   }
   if (auto time = parse_rfc3339(text)) return *time;
+  if (auto time = engine::parse_local_time(text)) return *time;
   if (auto duration = registry::parse_duration(text)) return now - duration->count() * 1'000'000;
   return fail(Code::kInvalidArgument, cat("invalid time ", quoted(text)));
 }
