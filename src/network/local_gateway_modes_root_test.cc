@@ -185,6 +185,8 @@ TEST_F(IsolatedTest, ModesThatCanNotBeAreTold) {
   EXPECT_THAT(fault(std::string(kGatewayMode6), "other"), HasSubstr("unknown gateway mode other"));
   EXPECT_THAT(fault(std::string(kTrusted), "up0:a/b"),
               HasSubstr("\"a/b\": not the name of an interface"));
+  EXPECT_THAT(fault("com.docker.network.bridge.enable_icc", "no"),
+              HasSubstr("\"no\": neither true nor false"));
   EXPECT_FALSE(networks_->find("x").has_value());
 }
 

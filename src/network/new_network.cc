@@ -99,6 +99,14 @@ Status check_options(const NetworkRecord& record) {
                              ": not an address of the host"));
     }
   }
+  for (const char* name :
+       {"com.docker.network.bridge.enable_icc", "com.docker.network.bridge.enable_ip_masquerade",
+        "com.docker.network.bridge.inhibit_ipv4"}) {
+    std::string text = record.text_option(name);
+    if (text.empty() || parse_bool(text)) continue;
+    return bad_network(
+        cat("invalid value for ", quoted(name), ": ", quoted(text), ": neither true nor false"));
+  }
   if (!cni::is_interface_name(record.bridge)) {
     return bad_network(cat("invalid value for ", quoted(kBridgeName), ": ", quoted(record.bridge)));
   }

@@ -245,9 +245,7 @@ std::uint32_t NetworkRecord::mtu() const {
 }
 
 bool NetworkRecord::option(std::string_view wanted, bool otherwise) const {
-  std::string text = lower_text(text_option(wanted));
-  if (text.empty()) return otherwise;
-  return text == "true" || text == "1" || text == "t";
+  return parse_bool(text_option(wanted)).value_or(otherwise);
 }
 
 Status Rows::insert(const NetworkRecord& record) const {
