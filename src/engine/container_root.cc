@@ -10,7 +10,6 @@
 #include "base/strings.h"
 #include "engine/containers_impl.h"
 #include "sys/file_io.h"
-#include "sys/kernel_version.h"
 
 // The files of containers' roots, seen from here.
 namespace dhow::engine {
@@ -89,11 +88,7 @@ Status make_source(const std::string& path) {
 }
 
 Result<snapshot::MountPlan> ContainersImpl::plan_of(const ContainerRecord& record) const {
-  TRY_ASSIGN(snapshot::MountPlan plan, stores_.images.snapshots.mounts(record.snapshot()));
-  // After a crash of the machine it is removed, and what it has written with it.
-  bool is_brief = record.config.host.auto_remove && !plan.work.empty();
-  plan.is_volatile = is_brief && kernel_is_at_least("5.10");
-  return plan;
+  return stores_.images.snapshots.mounts(record.snapshot());
 }
 
 Result<std::string> ContainersImpl::read_small(const ContainerRecord& record,

@@ -167,7 +167,6 @@ Status ContainersImpl::fill_task(const ContainerRecord& record, task::CreateOpti
   if (asks_resolver(record)) create.resolver = resolver_settings(record);
   TRY_ASSIGN(create.config, bundle_config(record, space));
   TRY_ASSIGN(snapshot::MountPlan plan, plan_of(record));
-  if (plan.is_volatile) TRY(snapshot::forget_volatile_mount(plan));
   TRY_ASSIGN(std::vector<snapshot::Mount> mounts, snapshot::to_mounts(plan));
   for (snapshot::Mount& mount : mounts) {
     rpc::Mount& made = create.rootfs.emplace_back();

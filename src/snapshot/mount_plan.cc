@@ -3,9 +3,6 @@
 
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
-
 #include "base/strings.h"
 #include "snapshot/overlay_mount.h"
 #include "sys/file_io.h"
@@ -48,7 +45,6 @@ std::vector<std::string> overlay_flags(const MountPlan& plan) {
   static const bool has_index = ::access("/sys/module/overlay/parameters/index", F_OK) == 0;
   if (has_index) flags.emplace_back("index=off");
   if (plan.userxattr) flags.emplace_back("userxattr");
-  if (plan.is_volatile) flags.emplace_back("volatile");
   return flags;
 }
 
@@ -57,21 +53,7 @@ MountPlan for_reading(MountPlan plan) {
   plan.lower.insert(plan.lower.begin(), {LayerSource::Kind::kFolder, std::move(plan.upper), ""});
   plan.upper.clear();
   plan.work.clear();
-  plan.is_volatile = false;
   return plan;
-}
-
-// Documentation/filesystems/overlayfs.rst, "Volatile mount".
-Status forget_volatile_mount(const MountPlan& plan) {
-  // Overlayfs works in a folder of that name, in the one that it is given.
-  std::string folder = plan.work + "/work";
-  for (const char* mark : {"incompat/volatile/dirty", "incompat/volatile", "incompat"}) {
-    std::string path = cat(folder, "/", mark);
-    if (::remove(path.c_str()) == 0) continue;
-    if (errno == ENOENT) return {};
-    return fail_errno(errno, cat("remove ", quoted(path)));
-  }
-  return {};
 }
 
 Result<MountFd> mount(const MountPlan& plan, const MountOptions& options) {

@@ -33,9 +33,6 @@ struct MountPlan {
   std::string upper;               // "": can't be written
   std::string work;                // overlayfs's own folder, beside `upper`; "" where upper is all
   bool userxattr = false;          // attributes of overlayfs are user.overlay.*
-  // Nothing that is written has to outlive the machine: to sync it does nothing, and its end does
-  // not wait for what everybody has written to that file system. Needs Linux 5.10.
-  bool is_volatile = false;
   bool operator==(const MountPlan&) const = default;
 };
 
@@ -54,10 +51,6 @@ struct MountOptions {
 // The plan for those who mount by themselves. kUnimplemented when mount(8) has no words for it:
 // with several layers that are images.
 Result<std::vector<Mount>> to_mounts(const MountPlan& plan);
-
-// Before a volatile plan is mounted once more by others than mount(): overlayfs, which can't know
-// whether the machine has crashed meanwhile, would refuse it.
-Status forget_volatile_mount(const MountPlan& plan);
 
 // The same tree to be read, also beside one who has it mounted and writes: what is written into is
 // the topmost layer of it.

@@ -236,7 +236,6 @@ Result<MountFd> mount_single(const MountPlan& plan, const MountOptions& options)
 }
 
 Result<MountFd> mount_overlay(const MountPlan& plan, const MountOptions& options) {
-  if (plan.is_volatile) TRY(forget_volatile_mount(plan));
   std::optional<Error> first;
   for (Way way : {Way::kByDescriptor, Way::kByPath, Way::kOneString}) {
     if (way < options.first) continue;

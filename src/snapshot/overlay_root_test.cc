@@ -18,7 +18,6 @@ using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 using Way = MountOptions::Way;
@@ -70,28 +69,6 @@ TEST_F(OverlayTest, HundredsOfLayers) {
     EXPECT_EQ(tree.read("1"), "");
   }
   EXPECT_THAT(tree("key").names(), SizeIs(kLayers + 3));
-}
-
-TEST_F(OverlayTest, VolatileOnesAreMountedAgain) {
-  make_layers(2);
-  MountPlan plan = store_->prepare(wanted("key", "2")).value();
-  plan.is_volatile = true;
-  EXPECT_THAT(to_mounts(plan)->front().options, Contains("volatile"));
-  for (int time = 0; time < 2; ++time) {
-    for (Way way : {Way::kByDescriptor, Way::kByPath, Way::kOneString}) {
-      MountOptions options;
-      options.first = way;
-      auto mounted = mount(plan, options);
-      ASSERT_TRUE(mounted.has_value()) << mounted.error().message();
-      Tree(std::move(*mounted)).write("file", cat(time, static_cast<int>(way)));
-    }
-  }
-  EXPECT_THAT(to_mounts(for_reading(plan))->front().options, Not(Contains("volatile")));
-  // Those whose mark is left by others.
-  plan.is_volatile = false;
-  EXPECT_FALSE(mount(plan).has_value());
-  EXPECT_TRUE(forget_volatile_mount(plan).has_value());
-  EXPECT_EQ(tree("key").read("file"), "12");
 }
 
 TEST_F(OverlayTest, TooManyLayersAreAnError) {

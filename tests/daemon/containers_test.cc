@@ -215,24 +215,6 @@ TEST_F(DaemonContainersTest, CommitsAndExports) {
   EXPECT_EQ(run({"--rm", "flat:1", "cat", "/made"}).output, "made\n");
 }
 
-// Its root is not synced, which overlayfs has to be told each time that it is mounted.
-TEST_F(DaemonContainersTest, OneThatIsRemovedAtItsEndIsUsedLikeOthers) {
-  write("file", "copied");
-  docker_output({"create", "--rm", "--name", "one", "--network", "none", "busybox", "sh", "-c",
-                 "cat /file; echo more >>/file; exec sleep 1000"});
-  docker_output({"cp", (folder_ / "file").string(), "one:/file"});
-  docker_output({"start", "one"});
-  docker_output({"exec", "one", "sh", "-c", "until grep -q more /file; do :; done; sync"});
-  EXPECT_THAT(docker_output({"exec", "one", "grep", "^overlay / ", "/proc/mounts"}),
-              HasSubstr("volatile"));
-  docker_output({"restart", "-t", "0", "one"});
-  docker_output({"exec", "one", "sh", "-c", "until test $(grep -c more /file) = 2; do :; done"});
-  docker_output({"commit", "one", "made"});
-  docker_output({"kill", "one"});
-  EXPECT_EQ(run({"--rm", "made", "cat", "/file"}).output, "copiedmore\nmore\n");
-  EXPECT_EQ(docker_output({"ps", "-aq"}), "");
-}
-
 TEST_F(DaemonContainersTest, ShowsStatsAndUsage) {
   start_sleeper("one");
   EXPECT_THAT(docker_output({"stats", "--no-stream", "--format", "{{.Name}} {{.PIDs}}", "one"}),

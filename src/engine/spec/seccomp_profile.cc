@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/spec/seccomp_profile.h"
 
+#include <sys/utsname.h>
+
 #include <algorithm>
 
 #include "base/strings.h"
@@ -9,7 +11,6 @@
 #include "oci/json_copy.h"
 #include "oci/json_reader.h"
 #include "sys/file_io.h"
-#include "sys/kernel_version.h"
 
 namespace dhow::engine {
 namespace {
@@ -117,6 +118,22 @@ std::string with_names(oci::JsonValue root, const Names& names) {
   return out.text();
 }
 
+// "5.10.0-28-amd64" as 5, 10.
+std::pair<int, int> version_of(std::string_view text) {
+  int parts[2] = {0, 0};
+  for (int& part : parts) {
+    std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    part = parse_number<int>(text.substr(0, digits)).value_or(0);
+    text.remove_prefix(std::min(digits + 1, text.size()));
+  }
+  return {parts[0], parts[1]};
+}
+
+bool kernel_is(const std::string& least) {
+  utsname name{};
+  return ::uname(&name) == 0 && version_of(name.release) >= version_of(least);
+}
+
 bool includes(const SeccompCondition& condition, const std::vector<std::string>& capabilities) {
   auto has = [&](const std::string& name) {
     return std::ranges::find(capabilities, name) != capabilities.end();
@@ -125,7 +142,7 @@ bool includes(const SeccompCondition& condition, const std::vector<std::string>&
       std::ranges::find(condition.machines, kMachine) == condition.machines.end()) {
     return false;
   }
-  if (!condition.min_kernel.empty() && !kernel_is_at_least(condition.min_kernel)) return false;
+  if (!condition.min_kernel.empty() && !kernel_is(condition.min_kernel)) return false;
   return std::ranges::all_of(condition.capabilities, has);
 }
 
@@ -134,7 +151,7 @@ bool excludes(const SeccompCondition& condition, const std::vector<std::string>&
     return std::ranges::find(capabilities, name) != capabilities.end();
   };
   if (std::ranges::find(condition.machines, kMachine) != condition.machines.end()) return true;
-  if (!condition.min_kernel.empty() && kernel_is_at_least(condition.min_kernel)) return true;
+  if (!condition.min_kernel.empty() && kernel_is(condition.min_kernel)) return true;
   return std::ranges::any_of(condition.capabilities, has);
 }
 
