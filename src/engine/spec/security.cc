@@ -11,7 +11,6 @@ std::unexpected<Error> bad_option(int which, std::string_view option) {
   return fail(Code::kInvalidArgument, cat("invalid --security-opt ", which, ": ", quoted(option)));
 }
 
-// As Go's strconv.ParseBool.
 Status parse_pair(std::string_view key, std::string_view value, const std::string& option,
                   SecurityOptions& out) {
   if (key == "label") {
