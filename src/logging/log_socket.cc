@@ -107,8 +107,9 @@ bool LogSocket::hear_tunnel() {
     is_tunnel_open_ = count == 1 && tunnel_words_.empty();
     if (is_tunnel_open_) break;
     if (dropped_ == 0) {
-      log::warning(cat("log: TLS with ", address_.host, ": ",
-                       tunnel_words_.empty() ? address_.tunnel.front() : tunnel_words_));
+      log::warning(
+          cat("log: TLS with ", address_.host, ": ",
+              tunnel_words_.empty() ? cat(address_.tunnel.front(), " has ended") : tunnel_words_));
     }
     return false;
   }
