@@ -22,5 +22,16 @@ TEST(NameFilter, TakesANameThatIsNoExpression) {
   EXPECT_FALSE(NameFilter({"a["}).matches("a"));
 }
 
+TEST(Pattern, WhatWouldTakeMuchMemoryIsRefused) {
+  for (const std::string& text :
+       {std::string(5000, 'a'), std::string(101, '(') + "a", std::string("(a{1,1000}){2}"),
+        std::string("a{32767}"), std::string("a{30}b{30}c{30}")}) {
+    EXPECT_FALSE(Pattern::make(text).has_value()) << text.substr(0, 20);
+  }
+  std::string deep = std::string(100, '(') + "a" + std::string(100, ')');
+  EXPECT_TRUE(Pattern::make(deep).value().matches("a"));
+  EXPECT_TRUE(Pattern::make("^(ab){2,3}[0-9]{1,}\\{{1}$").value().matches("abab17{"));
+}
+
 }  // namespace
 }  // namespace dhow::engine
