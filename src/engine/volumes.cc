@@ -25,20 +25,10 @@ bool has_volume_label(const VolumeInfo& volume, const std::string& wanted) {
   return LabelQuery::parse(wanted).matches(volume.record.labels);
 }
 
-std::optional<bool> parse_switch(std::string_view text) {
-  for (std::string_view yes : {"1", "true", "True", "TRUE", "t", "T"}) {
-    if (text == yes) return true;
-  }
-  for (std::string_view no : {"0", "false", "False", "FALSE", "f", "F"}) {
-    if (text == no) return false;
-  }
-  return std::nullopt;
-}
-
 Result<std::optional<bool>> switch_filter(const Filters& filters, const char* key) {
   auto found = filters.find(key);
   if (found == filters.end() || found->second.empty()) return std::optional<bool>();
-  std::optional<bool> on = parse_switch(found->second.front());
+  std::optional<bool> on = parse_bool(found->second.front());
   if (!on || found->second.size() != 1) {
     return fail(Code::kInvalidArgument,
                 cat("invalid filter '", key, "=[", join(found->second, " "), "]'"));

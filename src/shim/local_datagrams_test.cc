@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shim/local_datagrams.h"
 
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "shim/testing/serve_during.h"
 
 namespace dhow::shim {
 namespace {
@@ -94,21 +94,7 @@ class LocalDatagramsTest : public ::testing::Test {
     ports_ = std::make_unique<LocalDatagrams>(*loop_);
     port_ = bind_peer(AF_INET6).port;
   }
-  // Serves while `work` runs, in a thread of its own.
-  void serve_during(const std::function<void()>& work) {
-    int ends[2];
-    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-    Fd done(ends[0]);
-    Fd tell(ends[1]);
-    auto watch = loop_->watch(done, EPOLLIN, [this](std::uint32_t) { loop_->stop(); });
-    ASSERT_TRUE(watch.has_value());
-    std::thread thread([&] {
-      work();
-      tell = Fd();
-    });
-    EXPECT_TRUE(loop_->run().has_value());
-    thread.join();
-  }
+  void serve_during(const std::function<void()>& work) { shim::serve_during(*loop_, work); }
   // With somebody at `server` who echoes.
   void serve_with(const Peer& server, std::string_view word, const std::function<void()>& work) {
     std::thread echo([&] { server.echo(word); });

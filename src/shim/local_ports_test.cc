@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shim/local_ports.h"
 
-#include <fcntl.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
+#include <functional>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <thread>
 
 #include "base/strings.h"
+#include "shim/testing/serve_during.h"
 #include "sys/file_io.h"
 
 namespace dhow::shim {
@@ -62,22 +62,7 @@ class LocalPortsTest : public ::testing::Test {
     Endpoint taken = listen_at(true);
     port_ = taken.port;
   }
-  // Serves while `work` runs, in a thread of its own.
-  template <typename Work>
-  void serve_during(Work work) {
-    int ends[2];
-    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-    Fd done(ends[0]);
-    Fd tell(ends[1]);
-    auto watch = loop_->watch(done, EPOLLIN, [this](std::uint32_t) { loop_->stop(); });
-    ASSERT_TRUE(watch.has_value());
-    std::thread thread([&] {
-      work();
-      tell = Fd();
-    });
-    EXPECT_TRUE(loop_->run().has_value());
-    thread.join();
-  }
+  void serve_during(const std::function<void()>& work) { shim::serve_during(*loop_, work); }
 
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<LocalPorts> ports_;
