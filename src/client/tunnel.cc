@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/tunnel.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 #include <vector>
 
 #include "base/strings.h"
 #include "sys/file_io.h"
-#include "sys/unix_socket.h"
+#include "sys/socket_program.h"
 
 namespace dhow::client {
 namespace {
@@ -58,21 +53,6 @@ Result<std::vector<std::string>> tls_words(const Endpoint& endpoint) {
   return words;
 }
 
-// In the child. The mask of signals goes with execve(2), and dhow blocks those that it forwards.
-[[noreturn]] void become(std::vector<std::string>& words, int socket, pid_t parent) {
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::setsid();
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(126);
-  if (::dup2(socket, 0) == 0 && ::dup2(socket, 1) == 1) ::execvp(arguments[0], arguments.data());
-  ::_exit(127);
-}
-
 // The line that dhow-tls says first, and nothing of what follows it.
 Status read_verdict(const Fd& socket, const Endpoint& endpoint) {
   std::string line;
@@ -114,14 +94,9 @@ Result<Fd> open_tunnel(const Endpoint& endpoint) {
   } else {
     TRY_ASSIGN(words, tls_words(endpoint));
   }
-  TRY_ASSIGN(SocketPair pair, make_socket_pair(SOCK_STREAM));
-  const pid_t self = ::getpid();
-  pid_t pid = ::fork();
-  if (pid < 0) return fail_errno(errno, cat("fork to run ", words.front()));
-  if (pid == 0) become(words, pair.second.get(), self);
-  pair.second.reset();
-  if (!is_ssh) TRY(read_verdict(pair.first, endpoint));
-  return std::move(pair.first);
+  TRY_ASSIGN(Fd socket, start_on_socket(words, ProgramLife::kWithCaller));
+  if (!is_ssh) TRY(read_verdict(socket, endpoint));
+  return socket;
 }
 
 }  // namespace dhow::client

@@ -15,8 +15,8 @@
 
 #include "base/log.h"
 #include "base/strings.h"
-#include "logging/tunnel.h"
 #include "sys/file_io.h"
+#include "sys/socket_program.h"
 #include "sys/unix_socket.h"
 
 namespace dhow::logging {
@@ -60,16 +60,20 @@ Result<Fd> connect_inet(const LogSocket::Address& address) {
   return fd;
 }
 
+Result<Fd> connect_local(const LogSocket::Address& address) {
+  if (address.kind != LogSocket::Kind::kTls) {
+    int type = address.is_stream() ? SOCK_STREAM : SOCK_DGRAM;
+    return connect_unix(kCwd, address.host, type);
+  }
+  std::vector<std::string> words = address.tunnel;
+  words.insert(words.end(), {"--", address.host, address.port});
+  return start_on_socket(words, ProgramLife::kItsOwn);
+}
+
 Result<Fd> connect_to(const LogSocket::Address& address) {
   using Kind = LogSocket::Kind;
   if (address.kind == Kind::kUdp || address.kind == Kind::kTcp) return connect_inet(address);
-  if (address.kind == Kind::kTls) {
-    std::vector<std::string> words = address.tunnel;
-    words.insert(words.end(), {"--", address.host, address.port});
-    return open_tunnel(words);
-  }
-  int type = address.kind == Kind::kUnixDatagram ? SOCK_DGRAM : SOCK_STREAM;
-  TRY_ASSIGN(Fd fd, connect_unix(kCwd, address.host, type));
+  TRY_ASSIGN(Fd fd, connect_local(address));
   if (::fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno(errno, "fcntl");
   return fd;
 }
