@@ -6,7 +6,6 @@
 
 #include "base/rfc3339.h"
 #include "base/strings.h"
-#include "engine/pattern.h"
 #include "metadata/lease_store.h"
 #include "network/ports.h"
 
@@ -41,16 +40,11 @@ bool matches_container_name(const NameFilter& names, const std::string& name) {
 // "80", "80/udp" or "8000-8010/tcp".
 std::optional<ListFilter::PortRange> parse_port_range(std::string_view text) {
   std::size_t slash = text.find('/');
-  std::string_view numbers = text.substr(0, slash);
-  std::size_t dash = numbers.find('-');
-  auto first = parse_number<std::uint16_t>(numbers.substr(0, dash));
-  auto last = dash == std::string_view::npos
-                  ? first
-                  : parse_number<std::uint16_t>(numbers.substr(dash + 1));
+  auto numbers = network::parse_number_range(text.substr(0, slash));
   std::string protocol(slash == std::string_view::npos ? "tcp" : text.substr(slash + 1));
   bool is_known = protocol == "tcp" || protocol == "udp" || protocol == "sctp";
-  if (!first || !last || *last < *first || !is_known) return std::nullopt;
-  return ListFilter::PortRange{*first, *last, std::move(protocol)};
+  if (!numbers || !is_known) return std::nullopt;
+  return ListFilter::PortRange{numbers->first, numbers->second, std::move(protocol)};
 }
 
 std::string plural(std::int64_t count, std::string_view unit) {
@@ -178,6 +172,7 @@ Result<ListFilter> ListFilter::parse(
     }
   }
   out.filters_ = filters;
+  out.names_ = NameFilter::of(filters);
   return out;
 }
 
@@ -188,14 +183,14 @@ bool ListFilter::PortRange::has(std::uint16_t port, std::string_view its_protoco
 // As docker has it: one that is exposed by the number that it has in the container, or published by
 // the one that it has at the host.
 bool ListFilter::matches_ports(const ContainerRecord& record, const View& view) const {
-  bool found = exposed_.empty() && published_.empty();
+  if (exposed_.empty() && published_.empty()) return true;
   for (const std::string& text : record.config.config.exposed_ports) {
     auto port = network::parse_port(text);
-    found = found || (port && std::ranges::any_of(exposed_, [&](const PortRange& range) {
-                        return range.has(port->first, port->second);
-                      }));
+    bool fits = port && std::ranges::any_of(exposed_, [&](const PortRange& range) {
+                  return range.has(port->first, port->second);
+                });
+    if (fits) return true;
   }
-  if (found) return true;
   for (const PortStatus& port : view.ports()) {
     auto has = [&](std::uint16_t number) {
       return [&, number](const PortRange& range) { return range.has(number, port.protocol); };
@@ -211,12 +206,12 @@ bool ListFilter::matches(const ContainerRecord& record, const View& view) const 
   const ContainerConfig& config = record.config.config;
   if (before_ && record.created >= *before_) return false;
   if (since_ && record.created <= *since_) return false;
+  if (!matches_container_name(names_, record.name)) return false;
   if (!matches_ports(record, view)) return false;
   return std::ranges::all_of(filters_, [&](const auto& filter) {
     const auto& [key, values] = filter;
     if (values.empty() || key == "before" || key == "since") return true;
-    if (key == "expose" || key == "publish") return true;
-    if (key == "name") return matches_container_name(NameFilter(values), record.name);
+    if (key == "expose" || key == "publish" || key == "name") return true;
     if (key == "network") {
       std::vector<NetworkStatus> networks = view.networks();
       return std::ranges::any_of(networks, [&](const NetworkStatus& network) {
@@ -250,12 +245,16 @@ bool ListFilter::matches(const ContainerRecord& record, const View& view) const 
   });
 }
 
+Status check_until(const Filters& filters) {
+  auto until = filters.find("until");
+  if (until == filters.end() || until->second.size() <= 1) return {};
+  return fail(Code::kInvalidArgument, "more than one until filter specified");
+}
+
 Result<PruneFilter> PruneFilter::parse(const Filters& filters) {
   PruneFilter out;
+  TRY(check_until(filters));
   for (const auto& [key, values] : filters) {
-    if (key == "until" && values.size() > 1) {
-      return fail(Code::kInvalidArgument, "more than one until filter specified");
-    }
     for (const std::string& value : values) {
       if (key == "label") {
         out.labels_.push_back(LabelQuery::parse(value));

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "engine/container_record.h"
 #include "engine/image_filter.h"
+#include "engine/pattern.h"
 
 namespace dhow::engine {
 
@@ -44,6 +45,7 @@ class ListFilter {
   bool matches_ports(const ContainerRecord& record, const View& view) const;
 
   Filters filters_;
+  NameFilter names_{{}};
   std::vector<PortRange> exposed_;
   std::vector<PortRange> published_;
   std::set<std::string> ancestors_;
@@ -63,6 +65,9 @@ class PruneFilter {
   std::vector<LabelQuery> without_labels_;
   std::optional<std::int64_t> until_;
 };
+
+// kInvalidArgument for more than one "until".
+Status check_until(const Filters& filters);
 
 // "2006-01-02", "2006-01-02T15:04" or with seconds and a fraction, by the clock of this machine, as
 // nanoseconds since 1970.

@@ -217,9 +217,9 @@ std::vector<NetworkStatus> ContainersImpl::network_statuses(const ContainerRecor
     }
     auto endpoint = std::ranges::find(endpoints, network.id, &Endpoint::network);
     // Docker keeps it when the container has ended.
-    if (record.progress.state.phase != Phase::kCreated) status.network_id = network.id;
+    bool has_been_there = record.progress.state.phase != Phase::kCreated;
+    if (has_been_there || endpoint != endpoints.end()) status.network_id = network.id;
     if (endpoint != endpoints.end()) {
-      status.network_id = network.id;
       status.endpoint_id = endpoint->id;
       if (network.v4) {
         status.gateway = network.internal ? "" : network.v4->gateway.text();

@@ -52,6 +52,7 @@ Status check_values(const Filters& filters) {
   return {};
 }
 
+// But for its name.
 bool network_matches(const NetworkDetails& details, const Filters& filters) {
   return std::ranges::all_of(filters, [&](const auto& filter) {
     const auto& [key, values] = filter;
@@ -59,8 +60,7 @@ bool network_matches(const NetworkDetails& details, const Filters& filters) {
       return std::ranges::all_of(
           values, [&](const std::string& value) { return label_matches(details.record, value); });
     }
-    if (key == "name") return NameFilter(values).matches(details.record.name);
-    return values.empty() ||
+    return values.empty() || key == "name" ||
            std::ranges::any_of(values, [&, &name = key](const std::string& value) {
              return value_matches(details, name, value);
            });
@@ -95,10 +95,8 @@ Status Networks::remove(std::string_view ref) {
 Result<std::vector<std::string>> Networks::prune(const Filters& filters) {
   std::vector<std::string> removed;
   std::int64_t now = metadata::now();
+  TRY(check_until(filters));
   for (const auto& [key, values] : filters) {
-    if (key == "until" && values.size() > 1) {
-      return fail(Code::kInvalidArgument, "more than one until filter specified");
-    }
     for (const std::string& value : values) {
       if (key == "until" && !parse_filter_time(value, now)) {
         return fail(Code::kInvalidArgument, cat("invalid filter 'until=", value, "'"));
@@ -129,8 +127,10 @@ Result<std::vector<std::string>> Networks::prune(const Filters& filters) {
 
 Result<std::vector<NetworkDetails>> Networks::list(const Filters& filters) const {
   TRY(check_values(filters));
+  NameFilter names = NameFilter::of(filters);
   std::vector<NetworkDetails> result;
   for (NetworkRecord& record : networks_.list()) {
+    if (!names.matches(record.name)) continue;
     NetworkDetails details;
     details.endpoints = networks_.endpoints_of_network(record.id);
     details.record = std::move(record);

@@ -94,6 +94,11 @@ NameFilter::NameFilter(const std::vector<std::string>& values) : values_(values)
   }
 }
 
+NameFilter NameFilter::of(const Filters& filters) {
+  auto found = filters.find("name");
+  return NameFilter(found == filters.end() ? std::vector<std::string>() : found->second);
+}
+
 bool NameFilter::matches(const std::string& name) const {
   return values_.empty() || std::ranges::find(values_, name) != values_.end() ||
          std::ranges::any_of(patterns_,

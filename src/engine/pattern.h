@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/events.h"
 
 namespace dhow::engine {
 
@@ -35,6 +36,8 @@ class Pattern {
 class NameFilter {
  public:
   explicit NameFilter(const std::vector<std::string>& values);
+  // That of a request, which may have none; made once for all that is listed.
+  static NameFilter of(const Filters& filters);
   // Of no values: true.
   bool matches(const std::string& name) const;
 

@@ -46,11 +46,12 @@ Status check_keys(const Filters& filters, const std::string_view (&known)[kSize]
   return {};
 }
 
+// But for its name.
 bool fits(const VolumeInfo& volume, const Filters& filters, std::optional<bool> dangling) {
   if (dangling && *dangling != volume.users.empty()) return false;
   return std::ranges::all_of(filters, [&](const auto& filter) {
     const auto& [key, values] = filter;
-    if (key == "dangling" || key == "all" || values.empty()) return true;
+    if (key == "dangling" || key == "all" || key == "name" || values.empty()) return true;
     if (key == "label") {
       return std::ranges::all_of(
           values, [&](const std::string& value) { return has_volume_label(volume, value); });
@@ -59,7 +60,6 @@ bool fits(const VolumeInfo& volume, const Filters& filters, std::optional<bool> 
       return std::ranges::none_of(
           values, [&](const std::string& value) { return has_volume_label(volume, value); });
     }
-    if (key == "name") return NameFilter(values).matches(volume.record.name);
     return std::ranges::find(values, volume.record.driver) != values.end();
   });
 }
@@ -184,8 +184,10 @@ Result<std::vector<VolumeInfo>> Volumes::list(const Filters& filters, bool size)
   TRY(check_keys(filters, kListFilterKeys));
   TRY_ASSIGN(std::optional<bool> dangling, switch_filter(filters, "dangling"));
   TRY_ASSIGN(std::vector<volume::Record> records, store_.list());
+  NameFilter names = NameFilter::of(filters);
   std::vector<VolumeInfo> volumes;
   for (volume::Record& record : records) {
+    if (!names.matches(record.name)) continue;
     VolumeInfo info = info_of(std::move(record));
     if (!fits(info, filters, dangling)) continue;
     if (size) info.size = is_local(info.record.driver) ? size_of(info.mountpoint) : -1;

@@ -313,15 +313,20 @@ std::optional<std::pair<std::uint16_t, std::string>> parse_port(std::string_view
   return std::pair(*number, std::move(protocol));
 }
 
-std::optional<std::pair<std::uint16_t, std::uint16_t>> parse_port_range(std::string_view text) {
-  if (text.empty()) return std::pair<std::uint16_t, std::uint16_t>(0, 0);
+std::optional<std::pair<std::uint16_t, std::uint16_t>> parse_number_range(std::string_view text) {
   std::size_t dash = text.find('-');
   auto first = parse_number<std::uint16_t>(text.substr(0, dash));
   auto last =
       dash == std::string_view::npos ? first : parse_number<std::uint16_t>(text.substr(dash + 1));
   if (!first || !last || *last < *first) return std::nullopt;
-  if (*first == 0 && *last != 0) return std::nullopt;
   return std::pair(*first, *last);
+}
+
+std::optional<std::pair<std::uint16_t, std::uint16_t>> parse_port_range(std::string_view text) {
+  if (text.empty()) return std::pair<std::uint16_t, std::uint16_t>(0, 0);
+  auto range = parse_number_range(text);
+  if (range && range->first == 0 && range->second != 0) return std::nullopt;
+  return range;
 }
 
 }  // namespace dhow::network

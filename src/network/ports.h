@@ -129,7 +129,9 @@ std::string process_at_port(const PublishedPort& port,
 
 // "80/tcp", "53/udp"; "80" is of tcp. nullopt when it is no port.
 std::optional<std::pair<std::uint16_t, std::string>> parse_port(std::string_view text);
-// "8080" or "8000-8010"; "" and "0": any. nullopt when it is neither.
+// "8080" or "8000-8010", whatever the numbers. nullopt when it is neither.
+std::optional<std::pair<std::uint16_t, std::uint16_t>> parse_number_range(std::string_view text);
+// The same as where to publish; "" and "0": any. nullopt for a range that begins with any.
 std::optional<std::pair<std::uint16_t, std::uint16_t>> parse_port_range(std::string_view text);
 
 }  // namespace dhow::network

@@ -3,6 +3,7 @@
 
 #include "api/docker/request_params.h"
 #include "base/strings.h"
+#include "engine/container_filter.h"
 
 namespace dhow::api::docker {
 
@@ -18,10 +19,8 @@ std::string joined_name(std::string_view name, std::string_view tag) {
 }
 
 Status add_common_filters(const engine::Filters& filters, engine::ImageFilter& filter) {
+  TRY(engine::check_until(filters));
   for (const auto& [key, values] : filters) {
-    if (key == "until" && values.size() > 1) {
-      return fail(Code::kInvalidArgument, "more than one until filter specified");
-    }
     for (const std::string& value : values) {
       if (key == "label") filter.labels.push_back(engine::LabelQuery::parse(value));
       if (key == "label!") filter.without_labels.push_back(engine::LabelQuery::parse(value));

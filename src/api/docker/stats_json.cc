@@ -73,19 +73,22 @@ void write_block_io(JsonWriter& json, const StatsSample& sample) {
   json.end_object();
 }
 
+void write_direction(JsonWriter& json, std::string_view name,
+                     const engine::InterfaceUse::Direction& use) {
+  json.key(cat(name, "_bytes")).number_unsigned(use.bytes);
+  json.key(cat(name, "_packets")).number_unsigned(use.packets);
+  json.key(cat(name, "_errors")).number_unsigned(use.errors);
+  json.key(cat(name, "_dropped")).number_unsigned(use.dropped);
+}
+
 void write_networks(JsonWriter& json, const StatsSample& sample) {
   if (sample.interfaces.empty()) return;
   json.key("networks").begin_object();
   for (const engine::InterfaceUse& use : sample.interfaces) {
     json.key(use.name).begin_object();
-    json.key("rx_bytes").number_unsigned(use.received.bytes);
-    json.key("rx_packets").number_unsigned(use.received.packets);
-    json.key("rx_errors").number_unsigned(use.received.errors);
-    json.key("rx_dropped").number_unsigned(use.received.dropped);
-    json.key("tx_bytes").number_unsigned(use.sent.bytes);
-    json.key("tx_packets").number_unsigned(use.sent.packets);
-    json.key("tx_errors").number_unsigned(use.sent.errors);
-    json.key("tx_dropped").number_unsigned(use.sent.dropped).end_object();
+    write_direction(json, "rx", use.received);
+    write_direction(json, "tx", use.sent);
+    json.end_object();
   }
   json.end_object();
 }
