@@ -31,7 +31,12 @@ class CompressTest : public ::testing::Test {
     folder_ = ::mkdtemp(name);
     path_ = folder_ + "/x.log";
   }
-  ~CompressTest() override { fs::remove_all(folder_); }
+  ~CompressTest() override {
+    // Children that pack a file may be at it.
+    while (::waitpid(-1, nullptr, 0) > 0) {
+    }
+    fs::remove_all(folder_);
+  }
 
   static std::string cri(int number) { return cat("1970-01-01T00:00:01Z stdout F ", number, "\n"); }
   static std::string cri(int first, int end) {
