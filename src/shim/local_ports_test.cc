@@ -14,32 +14,12 @@
 #include "base/strings.h"
 #include "shim/testing/serve_during.h"
 #include "sys/file_io.h"
+#include "sys/testing/loopback_listener.h"
 
 namespace dhow::shim {
 namespace {
 
 using ::testing::HasSubstr;
-
-// A socket that listens at a free port, or is connected to one.
-struct Endpoint {
-  Fd socket;
-  std::uint16_t port = 0;
-};
-
-Endpoint listen_at(bool is_six) {
-  Endpoint end;
-  end.socket = Fd(::socket(is_six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  struct sockaddr_in6 name{};
-  socklen_t size = is_six ? sizeof name : sizeof(struct sockaddr_in);
-  name.sin6_family = is_six ? AF_INET6 : AF_INET;
-  if (is_six) name.sin6_addr = in6addr_loopback;
-  auto* pointer = reinterpret_cast<struct sockaddr*>(&name);
-  EXPECT_EQ(::bind(end.socket.get(), pointer, size), 0);
-  EXPECT_EQ(::listen(end.socket.get(), 8), 0);
-  EXPECT_EQ(::getsockname(end.socket.get(), pointer, &size), 0);
-  end.port = ntohs(name.sin6_port);
-  return end;
-}
 
 Fd connect_to(std::uint16_t port) {
   Fd socket(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -59,7 +39,7 @@ class LocalPortsTest : public ::testing::Test {
   void SetUp() override {
     loop_ = std::move(*Loop::make());
     ports_ = std::make_unique<LocalPorts>(*loop_);
-    Endpoint taken = listen_at(true);
+    auto taken = testing::listen_loopback(AF_INET6);
     port_ = taken.port;
   }
   void serve_during(const std::function<void()>& work) { shim::serve_during(*loop_, work); }
@@ -71,7 +51,7 @@ class LocalPortsTest : public ::testing::Test {
 
 // More than buffers hold, in both directions, with the end of each told to the other side.
 TEST_F(LocalPortsTest, WhatIsSentComesThrough) {
-  Endpoint server = listen_at(false);
+  auto server = testing::listen_loopback();
   auto set = ports_->set(cat(port_, " 127.0.0.1 ", server.port, "\n"));
   ASSERT_TRUE(set.has_value()) << set.error().message();
   constexpr std::size_t kSize = 8 << 20;
@@ -80,7 +60,7 @@ TEST_F(LocalPortsTest, WhatIsSentComesThrough) {
   std::string got;
   serve_during([&] {
     std::thread echo([&] {
-      Fd one(::accept4(server.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      Fd one = server.accept();
       auto all = read_all(one);
       if (all) std::ignore = write_all(one, *all);
     });
@@ -95,8 +75,8 @@ TEST_F(LocalPortsTest, WhatIsSentComesThrough) {
 }
 
 TEST_F(LocalPortsTest, PortsAreReplacedAllOrNone) {
-  Endpoint server = listen_at(false);
-  Endpoint other = listen_at(true);
+  auto server = testing::listen_loopback();
+  auto other = testing::listen_loopback(AF_INET6);
   std::string line = cat(port_, " 127.0.0.1 ", server.port, "\n");
   ASSERT_TRUE(ports_->set(line).has_value());
   auto taken = ports_->set(cat(other.port, " 127.0.0.1 1\n"));
@@ -119,7 +99,7 @@ TEST_F(LocalPortsTest, PortsAreReplacedAllOrNone) {
 }
 
 TEST_F(LocalPortsTest, ATargetThatIsNotThereEndsTheConnection) {
-  std::uint16_t gone = listen_at(false).port;
+  std::uint16_t gone = testing::listen_loopback().port;
   ASSERT_TRUE(ports_->set(cat(port_, " 127.0.0.1 ", gone)).has_value());
   serve_during([&] {
     Fd client = connect_to(port_);

@@ -65,7 +65,7 @@ void SilentMount::serve() {
     if (entries[1].revents != 0) return;
     if (is_silent_) {
       // Not read: who waits for what the server has read is not even ended by SIGKILL.
-      is_asked_ = true;
+      asked_.release();
       ::poll(entries + 1, 1, -1);
       return;
     }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <semaphore>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -22,8 +24,8 @@ class SilentMount {
   SilentMount& operator=(const SilentMount&) = delete;
 
   void fall_silent() { is_silent_ = true; }
-  // Somebody waits for an answer.
-  bool is_asked() const { return is_asked_; }
+  // Waits until somebody waits for an answer; false: nobody did within a minute.
+  bool await_request() { return asked_.try_acquire_for(std::chrono::minutes(1)); }
 
  private:
   void serve();
@@ -34,7 +36,7 @@ class SilentMount {
   Fd device_;
   Fd stop_;
   std::atomic<bool> is_silent_ = false;
-  std::atomic<bool> is_asked_ = false;
+  std::binary_semaphore asked_{0};
   std::thread server_;
 };
 

@@ -218,10 +218,7 @@ TEST_F(TroubleTest, AMountThatHangsHoldsUpNoOther) {
   ask("POST", "/containers/create?name=later",
       cat(R"({"Image":"busybox","HostConfig":{"Binds":[")", bind, R"("]}})"));
   sent.wait();
-  for (int i = 0; i < 1000 && !silent->is_asked(); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  EXPECT_TRUE(silent->is_asked());
+  EXPECT_TRUE(silent->await_request());
   // Meanwhile all the rest goes on, of that container, too.
   EXPECT_EQ(phase("stuck"), "running");
   EXPECT_THAT(call("GET", "/containers/json?size=1").body, HasSubstr(stuck));

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Log drivers and their options, by docker's command line.
 #include <signal.h>
-#include <sys/socket.h>
 
 #include <cstdlib>
 #include <filesystem>
-#include <netinet/in.h>
 #include <thread>
 
 #include "base/strings.h"
 #include "daemon/daemon_fixture.h"
 #include "sys/file_io.h"
+#include "sys/testing/loopback_listener.h"
 #include "sys/unix_socket.h"
 #include "tls/tls.h"
 
@@ -129,27 +128,17 @@ class TlsServer {
             " -subj /CN=localhost -addext subjectAltName=DNS:localhost "
             ">/dev/null 2>&1");
     EXPECT_EQ(std::system(command.c_str()), 0);
-    listener_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    struct sockaddr_in name{};
-    name.sin_family = AF_INET;
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof name;
-    auto* generic = reinterpret_cast<struct sockaddr*>(&name);
-    EXPECT_EQ(::bind(listener_.get(), generic, size), 0);
-    EXPECT_EQ(::listen(listener_.get(), 8), 0);
-    EXPECT_EQ(::getsockname(listener_.get(), generic, &size), 0);
-    port_ = ntohs(name.sin_port);
   }
   TlsServer(const TlsServer&) = delete;
   TlsServer& operator=(const TlsServer&) = delete;
   ~TlsServer() { ::signal(SIGPIPE, SIG_DFL); }
 
   std::string file(const char* name) const { return (folder_ / name).string(); }
-  std::string address() const { return cat("syslog-address=tcp+tls://localhost:", port_); }
+  std::string address() const { return cat("syslog-address=tcp+tls://localhost:", listener_.port); }
 
   // All that the next client sends until it ends; or why there was no TLS with it.
   std::string next_client() {
-    Fd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    Fd socket = listener_.accept();
     auto context = tls::Context::server(
         {.authority = "", .certificate = file("cert.pem"), .key = file("key.pem")});
     EXPECT_TRUE(context.has_value());
@@ -165,8 +154,7 @@ class TlsServer {
 
  private:
   fs::path folder_;
-  Fd listener_;
-  std::uint16_t port_ = 0;
+  testing::LoopbackListener listener_ = testing::listen_loopback();
 };
 
 TEST_F(DaemonLogsTest, SyslogGoesOverTls) {
