@@ -81,7 +81,9 @@ Status Creation::limit_devices() {
 
 Status Creation::finish_cgroup() {
   TRY_CONTEXT(cgroup_->enter_delegated(init_.pid), "error setting cgroup config");
-  return limit_devices();
+  TRY(limit_devices());
+  if (options_.on_init) options_.on_init(init_.pid);
+  return {};
 }
 
 Status Creation::run_early_hooks() {

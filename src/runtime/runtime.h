@@ -56,6 +56,9 @@ struct CreateOptions {
   std::string console_socket;
   int console = -1;      // instead of a path: a connected socket, borrowed
   pid_t* pid = nullptr;  // where the pid of init goes
+  // Told of init once that is in its cgroups and namespaces. It prepares itself further meanwhile,
+  // so this is the time for what needs no more of it.
+  std::function<void(pid_t)> on_init;
   std::string pidfd_socket;
   std::string pid_file;
   std::string landlock_file;

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,8 @@ class OciRuntime {
     bool terminal = false;
     bool no_pivot = false;
     bool no_new_keyring = false;
+    // Told of init while that prepares itself (runtime::CreateOptions), by the library alone.
+    std::function<void(pid_t)> on_init = {};
   };
   struct Restore {
     Make make;

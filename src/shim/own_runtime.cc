@@ -22,6 +22,7 @@ runtime::CreateOptions create_options(const std::string& id, const OciRuntime::M
   options.no_pivot = make.no_pivot;
   options.no_new_keyring = make.no_new_keyring;
   options.pid = pid;
+  options.on_init = make.on_init;
   if (make.terminal) options.console = Workers::kConsole;
   return options;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "base/log.h"
@@ -56,19 +57,30 @@ MadeContainer made_from_text(std::string_view text) {
           numbers[5]};
 }
 
+// What can be seen of a container from its init on, before its program runs.
+struct Sight {
+  bool shares_pids = false;
+  std::optional<cgroup::Cgroup::OomWatch> oom;
+};
+
+Sight look_at(pid_t pid) {
+  Sight sight;
+  sight.shares_pids = !is_first_of_its_pids(pid);
+  if (auto location = cgroups_of(pid)) {
+    if (auto oom = watch_oom_of(*location)) sight.oom = std::move(*oom);
+  }
+  return sight;
+}
+
 // In the worker, once there is a container, and in its network namespace after that.
-Result<WorkerResult> describe(MadeContainer made, const std::string& bundle) {
-  made.shares_pids = !is_first_of_its_pids(made.pid);
+Result<WorkerResult> describe(MadeContainer made, Sight sight, const std::string& bundle) {
+  made.shares_pids = sight.shares_pids;
   WorkerResult result;
-  auto location = cgroups_of(made.pid);
-  if (location) {
-    auto oom = watch_oom_of(*location);
-    if (oom) {
-      made.oom_counts = oom->counts;
-      made.oom_seen = oom->seen;
-      result.fds.push_back(std::move(oom->fd));
-      result.fds.push_back(std::move(oom->keep));
-    }
+  if (sight.oom) {
+    made.oom_counts = sight.oom->counts;
+    made.oom_seen = sight.oom->seen;
+    result.fds.push_back(std::move(sight.oom->fd));
+    result.fds.push_back(std::move(sight.oom->keep));
   }
   // Before its program runs, so that nothing else is in their place.
   if (::access(resolver_file(bundle).c_str(), F_OK) == 0) {
@@ -89,22 +101,26 @@ struct Making {
   std::vector<rpc::Mount> rootfs;
 };
 
-Result<WorkerResult> make_in_worker(const Making& making,
-                                    const std::function<Result<pid_t>(OciRuntime&)>& make_it) {
+// `make_it` may look at the container as soon as it can; otherwise that is done afterwards.
+Result<WorkerResult> make_in_worker(
+    const Making& making,
+    const std::function<Result<pid_t>(OciRuntime&, std::optional<Sight>&)>& make_it) {
   MadeContainer made;
   std::string rootfs = cat(making.make.bundle, "/rootfs");
   TRY_ASSIGN(made.on_host_mounts, wants_host_mounts(making.make.bundle));
   if (made.on_host_mounts) TRY(enter_host_mounts());
   if (!making.rootfs.empty()) TRY(mount_all(making.rootfs, rootfs));
   auto runtime = make_oci_runtime(making.runtime);
-  auto pid = make_it(*runtime);
+  std::optional<Sight> sight;
+  auto pid = make_it(*runtime, sight);
   if (!pid) {
     std::ignore = unmount_all(rootfs);  // the failure before is the one to tell
     if (!making.runtime.program.empty()) return fail(std::move(pid).error());
     return fail(std::move(pid).error().add_context("OCI runtime create failed"));
   }
   made.pid = *pid;
-  auto described = describe(made, making.make.bundle);
+  if (!sight) sight = look_at(*pid);
+  auto described = describe(made, std::move(*sight), making.make.bundle);
   if (!described) {
     std::ignore = runtime->remove(making.id);
     std::ignore = unmount_all(rootfs);
@@ -174,8 +190,10 @@ void TaskService::create_with_runtime(const std::string& id, SharedReply reply) 
   workers_.start(
       streams,
       [making] {
-        return make_in_worker(making, [&making](OciRuntime& runtime) {
-          return runtime.create(making.id, making.make);
+        return make_in_worker(making, [&making](OciRuntime& runtime, std::optional<Sight>& sight) {
+          OciRuntime::Make make = making.make;
+          make.on_init = [&sight](pid_t pid) { sight = look_at(pid); };
+          return runtime.create(making.id, make);
         });
       },
       [this, id, reply](Result<WorkerResult> result) { created(id, reply, std::move(result)); });
@@ -205,6 +223,7 @@ void TaskService::created(const std::string& id, SharedReply reply, Result<Worke
     if (!taken) log::warning(taken.error().message());
   }
   init.state = State::kCreated;
+  reply->send(task::CreateTaskResponse{static_cast<std::uint32_t>(init.pid)});
   publisher_.publish(
       events::TaskCreate{.container_id = id,
                          .bundle = container->bundle,
@@ -213,7 +232,6 @@ void TaskService::created(const std::string& id, SharedReply reply, Result<Worke
                                               init.streams.terminal},
                          .checkpoint = container->checkpoint,
                          .pid = static_cast<std::uint32_t>(init.pid)});
-  reply->send(task::CreateTaskResponse{static_cast<std::uint32_t>(init.pid)});
   tell_early_exit(*container, init);
   kill_now(std::exchange(container->waiting_kill, {}));
 }
@@ -304,8 +322,8 @@ void TaskService::started(Container& container, const SharedReply& reply, Status
   init.state = done ? State::kRunning : State::kCreated;
   if (done) {
     auto pid = static_cast<std::uint32_t>(init.pid);
-    publisher_.publish(events::TaskStart{container.id, pid});
     reply->send(task::StartResponse{pid});
+    publisher_.publish(events::TaskStart{container.id, pid});
   } else {
     reply->fail(done.error());
   }
@@ -324,8 +342,9 @@ void TaskService::restore(Container& container, SharedReply reply) {
   workers_.start(
       streams,
       [making, how] {
-        return make_in_worker(making,
-                              [&](OciRuntime& runtime) { return runtime.restore(making.id, how); });
+        return make_in_worker(making, [&](OciRuntime& runtime, std::optional<Sight>&) {
+          return runtime.restore(making.id, how);
+        });
       },
       [this, id = container.id, reply](Result<WorkerResult> result) {
         Container* found = find(id);
