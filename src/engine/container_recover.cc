@@ -153,7 +153,8 @@ Status ContainersImpl::drop_strays() {
 Status ContainersImpl::open() {
   struct stat info{};
   TRY_ASSIGN(remap_, resolve_remap(options_.userns_remap));
-  TRY_ASSIGN(seccomp_, engine_seccomp_profile(options_.seccomp_profile));
+  TRY_ASSIGN(SeccompProfile seccomp, engine_seccomp_profile(options_.seccomp_profile));
+  seccomp_ = std::make_unique<SeccompFilters>(std::move(seccomp));
   unified_ = ::stat("/sys/fs/cgroup/cgroup.controllers", &info) == 0;
   init_ = find_program(options_.init, "dhow-init");
   shim_ = find_program(options_.shim, "containerd-shim-dhow-v1");

@@ -11,7 +11,6 @@
 #include "engine/attach_socket.h"
 #include "engine/containers_impl.h"
 #include "engine/log_settings.h"
-#include "engine/spec/seccomp_profile.h"
 #include "metadata/lease_store.h"
 #include "oci/config_codec.h"
 #include "sys/file_io.h"
@@ -115,9 +114,10 @@ Result<ContainerUser> ContainersImpl::user_of(const ContainerRecord& record,
 Result<std::string> ContainersImpl::bundle_config(const ContainerRecord& record,
                                                   FdRef space) const {
   TRY_ASSIGN(ContainerUser user, user_of(record, record.config.config.user));
+  TRY_ASSIGN(RuntimeChoice choice, choice_of(record.config.host.runtime));
   SpecInput input{.container = record,
                   .engine = options_,
-                  .seccomp = seccomp_,
+                  .seccomp = *seccomp_,
                   .user = user,
                   .folder = files_folder(record),
                   .mounts = record.mounts(),
@@ -127,7 +127,8 @@ Result<std::string> ContainersImpl::bundle_config(const ContainerRecord& record,
                   .remap = remap_of(record.config.host),
                   .unified = unified_,
                   .init = {},
-                  .link_variables = {}};
+                  .link_variables = {},
+                  .takes_ready_filter = choice.shim.empty() && choice.binary.empty()};
   TRY_ASSIGN(input.link_variables, link_variables(record));
   TRY_ASSIGN(input.volumes, mount_sources(record));
   const HostConfig& host = record.config.host;

@@ -19,7 +19,7 @@
 #include "engine/engine.h"
 #include "engine/id_remap.h"
 #include "engine/image_details.h"
-#include "engine/spec/seccomp_profile.h"
+#include "engine/spec/seccomp_filters.h"
 #include "engine/spec/spec.h"
 #include "engine/volumes.h"
 #include "engine/workers.h"
@@ -475,7 +475,7 @@ class ContainersImpl {
   const EngineOptions& options_;
   ContainerStores stores_;
   OpenTasks open_tasks_;
-  SeccompProfile seccomp_;
+  std::unique_ptr<const SeccompFilters> seccomp_;
   std::optional<IdRemap> remap_;
   bool unified_ = false;
   std::string init_;  // of --init

@@ -17,6 +17,8 @@
 namespace dhow::engine {
 namespace {
 
+constexpr const char* kReadyFilter = "run.oci.seccomp_bpf_data";
+
 using oci::NamespaceType;
 
 constexpr std::string_view kPath =
@@ -90,8 +92,8 @@ class SpecBuilder {
     TRY(add_namespaces());
     TRY(add_mounts());
     TRY(add_resources());
-    TRY(add_seccomp());
     spec_.annotations = host_.annotations;
+    TRY(add_seccomp());
     TRY(add_sysctls());
     add_paths();
     std::string parent = host_.resources.cgroup_parent.empty() ? input_.engine.cgroup_parent
@@ -340,7 +342,10 @@ class SpecBuilder {
       return {};
     }
     if (host_.privileged || input_.engine.seccomp_profile == "unconfined") return {};
-    spec_.linux.seccomp = resolve_seccomp(input_.seccomp, capabilities_);
+    std::string ready = input_.takes_ready_filter ? input_.seccomp.ready(capabilities_) : "";
+    // A program that somebody wants instead stays where it is.
+    bool taken = !ready.empty() && spec_.annotations.try_emplace(kReadyFilter, ready).second;
+    if (!taken) spec_.linux.seccomp = resolve_seccomp(input_.seccomp.profile(), capabilities_);
     return {};
   }
 

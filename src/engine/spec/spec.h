@@ -9,7 +9,7 @@
 #include "engine/engine.h"
 #include "engine/id_remap.h"
 #include "engine/spec/mounts.h"
-#include "engine/spec/seccomp_profile.h"
+#include "engine/spec/seccomp_filters.h"
 #include "engine/spec/user.h"
 #include "oci/config.h"
 
@@ -19,7 +19,7 @@ namespace dhow::engine {
 struct SpecInput {
   const ContainerRecord& container;
   const EngineOptions& engine;
-  const SeccompProfile& seccomp;  // the engine's default
+  const SeccompFilters& seccomp;  // of the engine's default profile
   const ContainerUser& user;
   std::string folder;  // with its files hostname, hosts and resolv.conf
   std::vector<WantedMount> mounts;
@@ -31,6 +31,7 @@ struct SpecInput {
   bool unified = false;            // cgroup v2 alone
   std::string init;                // the program of --init; "": none
   std::vector<std::string> link_variables;
+  bool takes_ready_filter = false;  // the runtime, by its annotation
 };
 
 // The configuration that docker would give to the runtime, in effect. kInvalidArgument for what it

@@ -12,6 +12,7 @@
 #include "oci/config_codec.h"
 #include "oci/json_reader.h"
 #include "oci/validate.h"
+#include "runtime/seccomp/seccomp.h"
 
 namespace dhow::engine {
 namespace {
@@ -56,7 +57,8 @@ class SpecTest : public ::testing::Test {
                     .joined = {},
                     .shm = {},
                     .init = {},
-                    .link_variables = {}};
+                    .link_variables = {},
+                    .takes_ready_filter = takes_ready_filter_};
     return make_spec(input);
   }
   static const oci::Mount* mount(const oci::Config& config, std::string_view destination) {
@@ -70,7 +72,8 @@ class SpecTest : public ::testing::Test {
       "root:x:0:0:root:/root:/bin/sh\nbob:x:1000:1000::/home/bob:/bin/sh\n";
   static constexpr std::string_view kGroup = "root:x:0:\nwheel:x:10:root,bob\naudio:x:29:\n";
   EngineOptions options_;
-  SeccompProfile seccomp_ = default_seccomp_profile();
+  SeccompFilters seccomp_{default_seccomp_profile()};
+  bool takes_ready_filter_ = false;
   std::vector<std::string> warnings_;
   VolumeSource volume_{.type = "", .path = "/volumes/x", .options = {}};
 };
@@ -143,6 +146,45 @@ TEST_F(SpecTest, FiltersSystemCalls) {
                           .linux.seccomp;
   ASSERT_THAT(own.syscalls, SizeIs(1));
   EXPECT_THAT(own.syscalls[0].names, ElementsAre("mkdir"));
+}
+
+TEST_F(SpecTest, AFilterIsCompiledOnceForARuntimeThatTakesIt) {
+  constexpr char kAnnotation[] = "run.oci.seccomp_bpf_data";
+  auto compiled = [](const oci::Seccomp& filter) {
+    return seccomp::to_base64(seccomp::compile(filter).value());
+  };
+  constexpr char kWider[] = R"({"HostConfig": {"CapAdd": ["SYS_ADMIN"]}})";
+  std::string usual = compiled(*spec("{}").linux.seccomp);
+  std::string wider = compiled(*spec(kWider).linux.seccomp);
+  EXPECT_NE(usual, wider);
+  takes_ready_filter_ = true;
+  for (int round = 0; round < 2; ++round) {
+    oci::Config config = spec("{}");
+    EXPECT_FALSE(config.linux.seccomp.has_value());
+    EXPECT_EQ(config.annotations[kAnnotation], usual);
+    EXPECT_EQ(spec(kWider).annotations[kAnnotation], wider);
+  }
+  for (const char* request :
+       {R"({"HostConfig": {"SecurityOpt": ["seccomp=unconfined"]}})",
+        R"({"HostConfig": {"SecurityOpt": ["seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}"]}})",
+        R"({"HostConfig": {"Privileged": true}})"}) {
+    EXPECT_FALSE(spec(request).annotations.contains(kAnnotation)) << request;
+  }
+  // One's own is not replaced.
+  oci::Config own =
+      spec(R"({"HostConfig": {"Annotations": {"run.oci.seccomp_bpf_data": "AA=="}}})");
+  EXPECT_EQ(own.annotations[kAnnotation], "AA==");
+  EXPECT_TRUE(own.linux.seccomp.has_value());
+}
+
+TEST(SeccompFilters, WhatNoProgramCanSayIsLeftToTheRuntime) {
+  for (const char* profile : {R"({"defaultAction": "SCMP_ACT_ALLOW", "flags": []})",
+                              R"({"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/l"})"}) {
+    SeccompFilters filters(parse_seccomp_profile(profile).value());
+    EXPECT_EQ(filters.ready({}), "") << profile;
+  }
+  SeccompFilters plain(parse_seccomp_profile(R"({"defaultAction": "SCMP_ACT_ALLOW"})").value());
+  EXPECT_NE(plain.ready({}), "");
 }
 
 TEST_F(SpecTest, MergesTheEnvironment) {

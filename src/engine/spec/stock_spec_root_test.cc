@@ -238,7 +238,7 @@ class StockSpecTest : public ::testing::Test {
   }
   static Result<oci::Config> make(std::string_view config, std::string_view host) {
     EngineOptions options;
-    SeccompProfile seccomp = default_seccomp_profile();
+    SeccompFilters seccomp(default_seccomp_profile());
     ContainerRecord record;
     record.id = std::string(64, 'a');
     record.facts.path = "true";

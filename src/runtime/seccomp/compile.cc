@@ -223,8 +223,7 @@ void emit_dispatch(const Machine& machine, const RuleSet& set, Assembler& assemb
 }
 
 Result<unsigned> resolve_flags(const oci::Seccomp& profile, bool notify) {
-  // What runc does for a profile without flags: speculative store bypass stays as it is.
-  if (!profile.flags) return unsigned{SECCOMP_FILTER_FLAG_SPEC_ALLOW};
+  if (!profile.flags) return Program{}.flags;
   unsigned flags = 0;
   for (std::size_t i = 0; i < profile.flags->size(); ++i) {
     const std::optional<unsigned> bit = flag_bit((*profile.flags)[i]);

@@ -33,6 +33,11 @@ Result<Program> from_base64(std::string_view text) {
   return program;
 }
 
+std::string to_base64(const Program& program) {
+  const auto* bytes = reinterpret_cast<const char*>(program.instructions.data());
+  return oci::base64_encode({bytes, program.instructions.size() * sizeof(sock_filter)});
+}
+
 Result<std::optional<Program>> program_of(const oci::Config& config) {
   auto ready = config.annotations.find(kAnnotation);
   if (ready != config.annotations.end()) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 
 #include <optional>
 #include <string>
@@ -17,7 +18,9 @@ namespace dhow::seccomp {
 // A profile compiled to classic BPF for the kernel's seccomp(2).
 struct Program {
   std::vector<sock_filter> instructions;
-  unsigned flags = 0;  // SECCOMP_FILTER_FLAG_*
+  // SECCOMP_FILTER_FLAG_*; without a word about them as runc has it, for which speculative store
+  // bypass stays as it is.
+  unsigned flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW;
   // The profile names them: a kernel that lacks one is a failure. Else they are a default.
   bool flags_required = false;
   bool notify = false;  // some rule asks the listener
@@ -30,7 +33,9 @@ Result<Program> compile(const oci::Seccomp& profile);
 // A program that is ready, as crun's annotation run.oci.seccomp_bpf_data has it: the instructions
 // of struct sock_filter in base64. kInvalidArgument for what is no such text, holds no whole
 // instructions, or more than the kernel takes; whether they make sense is for the kernel to say.
+// A program of that kind has the flags of a profile that names none.
 Result<Program> from_base64(std::string_view text);
+std::string to_base64(const Program& program);
 
 // What a configuration asks for: the annotation's program in place of its profile, the profile, or
 // nothing.
