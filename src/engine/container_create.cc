@@ -257,7 +257,7 @@ Result<CreateAnswer> ContainersImpl::create(const CreateRequest& request) {
   Cleanup unprepare([&] { std::ignore = stores_.images.snapshots.remove(record.snapshot()); });
   if (root_limit > 0) TRY(stores_.images.snapshots.set_quota(wanted.key, root_limit));
   TRY(mark_root(plan.upper));
-  TRY(write_files(record));
+  TRY(make_dirs(folder(record.id), 0710));
   Cleanup unwrite([&] {
     auto parent = open_at(kCwd, options_.root + "/containers", O_RDONLY | O_DIRECTORY);
     if (parent) std::ignore = remove_tree(*parent, record.id);

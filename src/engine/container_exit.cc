@@ -65,7 +65,7 @@ void ContainersImpl::handle_exit(const ContainerPtr& container, std::uint64_t ru
 }
 
 void ContainersImpl::release_held(const ContainerRecord& record) {
-  drop_shm(record.id);
+  drop_run_files(record.id);
   release_volumes(record);
   detach_networks(record.id);
 }

@@ -153,15 +153,24 @@ void ContainersImpl::drop_shm(const std::string& id) const {
   ::rmdir(place.c_str());
 }
 
-void ContainersImpl::drop_stray_shm() const {
-  auto parent = open_at(kCwd, cat(options_.state, "/shm"), O_RDONLY | O_DIRECTORY);
+void ContainersImpl::drop_run_files(const std::string& id) const {
+  drop_shm(id);
+  auto parent = open_at(kCwd, options_.state + "/containers", O_RDONLY | O_DIRECTORY);
   if (!parent) return;
-  auto names = list_dir(*parent);
-  if (!names) return;
-  for (const std::string& name : *names) {
-    auto found = find(name);
-    if (found && (*found)->record()->progress.state.has_process()) continue;
-    drop_shm(name);
+  auto gone = remove_tree(*parent, id);
+  if (!gone) log::warning(cat("container ", id, ": ", gone.error().message()));
+}
+
+void ContainersImpl::drop_stray_run_files() const {
+  for (std::string_view place : {"/shm", "/containers"}) {
+    auto parent = open_at(kCwd, cat(options_.state, place), O_RDONLY | O_DIRECTORY);
+    auto names = parent ? list_dir(*parent) : std::vector<std::string>();
+    if (!names) continue;
+    for (const std::string& name : *names) {
+      auto found = find(name);
+      bool runs = found && (*found)->record()->progress.state.has_process();
+      if (!runs && !unreadable_.contains(name)) drop_run_files(name);
+    }
   }
 }
 

@@ -138,7 +138,10 @@ Result<AttachRequest> ContainersImpl::attach_request(const ContainerRecord& reco
 }
 
 Result<Fd> ContainersImpl::attach_networks(const ContainerRecord& record, FdRef space) const {
-  if (!has_networks() || is_plain_mode(network_mode(record.config.host))) return Fd();
+  if (!has_networks() || is_plain_mode(network_mode(record.config.host))) {
+    TRY(write_files(record));
+    return Fd();
+  }
   auto attached = [&]() -> Result<network::Attachment> {
     TRY_ASSIGN(AttachRequest request, attach_request(record));
     request.space = space;

@@ -168,7 +168,7 @@ Status ContainersImpl::open() {
   for (const task::Recovered& one : recovered) settle_recovered(one);
   TRY(settle_networks());
   TRY(drop_strays());
-  drop_stray_shm();
+  drop_stray_run_files();
   stores_.volumes.drop_forsaken({});
   for (const ContainerPtr& container : all()) settle_row(container);
   unmount_stray_volumes();

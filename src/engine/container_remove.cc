@@ -126,7 +126,7 @@ Status ContainersImpl::remove_locked(const ContainerPtr& container, bool volumes
     }
     release_held(*record);
   } else {
-    drop_shm(container->id);
+    drop_run_files(container->id);
     detach_networks(container->id);
   }
   TRY(remove_row(container, volumes, std::move(events)));

@@ -164,6 +164,8 @@ Status ContainersImpl::fill_task(const ContainerRecord& record, task::CreateOpti
   // With ids of its own the namespace has to belong to them, so that is the runtime's to make.
   if (remap_of(record.config.host) == nullptr) {
     TRY_ASSIGN(space, attach_networks(record, FdRef(-1)));
+  } else {
+    TRY(write_files(record));  // they are mounted already when there is a network
   }
   if (asks_resolver(record)) create.resolver = resolver_settings(record);
   TRY_ASSIGN(create.config, bundle_config(record, space));

@@ -228,9 +228,10 @@ class ContainersImpl {
   // /dev/shm of a container with ipc mode "shareable": made before its task, dropped after it.
   Status make_shm(const ContainerRecord& record) const;
   void drop_shm(const std::string& id) const;
-  // Those of containers that don't run.
-  void drop_stray_shm() const;
   std::string shm_folder(const std::string& id) const { return options_.state + "/shm/" + id; }
+  // What was made outside of a container for its run.
+  void drop_run_files(const std::string& id) const;
+  void drop_stray_run_files() const;
   // The folder that is to be /dev/shm; "": one of its own.
   Result<std::string> shm_of(const ContainerRecord& record) const;
 
@@ -320,8 +321,9 @@ class ContainersImpl {
   std::string files_folder(const ContainerRecord& record) const;
   // What that one is called, it is called too.
   Status adopt_host_name(Container& container, ContainerRecord& record) const;
-  // Its files hosts, hostname and resolv.conf, for a start.
+  // Its files hosts, hostname and resolv.conf, for a start. None for one in another's network.
   Status write_files(const ContainerRecord& record) const;
+  std::string run_folder(const std::string& id) const;
   std::vector<std::string> own_lines(const ContainerRecord& record,
                                      const network::Endpoint& endpoint) const;
   std::string hosts_text(const ContainerRecord& record) const;
@@ -410,9 +412,8 @@ class ContainersImpl {
 
   // container_remove.cc; the caller holds `operation`.
   Status remove_locked(const ContainerPtr& container, bool volumes);
-  // Of one that has just ended and is not to stay. Who waits hears of it before the shim has ended
-  // and the folder is gone, which takes longer than all else; it holds nothing then that another
-  // container could want.
+  // Of one that has just ended and is not to stay. Who waits hears of it before shim and folder are
+  // gone, which takes longest; it holds nothing then that another container could want.
   Status remove_ended(const ContainerPtr& container, const ContainerRecord& ended,
                       std::vector<Event> events);
   // Ends the row, with those events before its last one, and the names; tells who waits.
