@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What containers share with the machine and one another: volumes, memory, namespaces.
+#include <signal.h>
+
 #include <fstream>
 
 #include "base/strings.h"
@@ -11,6 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class DaemonMountsTest : public BusyboxTest {
  protected:
@@ -108,6 +111,37 @@ TEST_F(DaemonMountsTest, ContainersShareMemory) {
   // It begins with nothing again.
   docker_output({"start", "one"});
   EXPECT_EQ(docker_output({"exec", "one", "ls", "/dev/shm"}), "");
+}
+
+TEST_F(DaemonMountsTest, FilesOfARunGoWithIt) {
+  std::string id =
+      docker_output({"create", "--name", "one", "--network", "none", "busybox", "sleep", "1000"});
+  fs::path place = folder_ / "state/containers" / id;
+  EXPECT_FALSE(fs::exists(place));
+  docker_output({"start", "one"});
+  EXPECT_EQ(docker_output({"inspect", "--format",
+                           "{{.HostsPath}} {{.HostnamePath}} {{.ResolvConfPath}}", "one"}),
+            cat((place / "hosts").string(), " ", (place / "hostname").string(), " ",
+                (place / "resolv.conf").string()));
+  docker_output({"exec", "one", "sh", "-c", "echo 10.1.2.3 three >> /etc/hosts"});
+  EXPECT_THAT(read_file((place / "hosts").string()).value_or(""), HasSubstr("10.1.2.3 three\n"));
+  EXPECT_EQ(read_file((place / "hostname").string()).value_or(""), cat(id.substr(0, 12), "\n"));
+  // Over the daemon's death, but not over that of the container while nobody is there.
+  ASSERT_EQ(stop_daemon(SIGKILL), 137);
+  ASSERT_NO_FATAL_FAILURE(start_daemon());
+  EXPECT_THAT(docker_output({"exec", "one", "cat", "/etc/hosts"}), HasSubstr("10.1.2.3 three"));
+  int pid = parse_number<int>(docker_output({"inspect", "--format", "{{.State.Pid}}", "one"}))
+                .value_or(0);
+  ASSERT_GT(pid, 0);
+  ASSERT_EQ(stop_daemon(SIGKILL), 137);
+  ASSERT_EQ(::kill(pid, SIGKILL), 0);
+  ASSERT_NO_FATAL_FAILURE(start_daemon());
+  docker_output({"wait", "one"});
+  EXPECT_FALSE(fs::exists(place));
+  docker_output({"start", "one"});
+  EXPECT_THAT(docker_output({"exec", "one", "cat", "/etc/hosts"}), Not(HasSubstr("three")));
+  docker_output({"rm", "-f", "one"});
+  EXPECT_FALSE(fs::exists(place));
 }
 
 TEST_F(DaemonMountsTest, ContainersShareProcesses) {
