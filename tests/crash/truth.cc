@@ -105,6 +105,7 @@ Truth look_at(const Daemon& daemon) {
   fs::path state = daemon.folder() / "state";
   fs::path root = daemon.folder() / "root";
   truth.bundles = names_below(state / "tasks");
+  truth.files = names_in(state / "containers");
   truth.runtime = names_below(state / "runtime");
   truth.folders = names_in(root / "containers");
   truth.snapshots = names_in(root / "snapshots/snapshots");

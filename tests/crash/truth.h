@@ -18,6 +18,7 @@ using Names = std::set<std::string>;
 // another thing is said.
 struct Truth {
   Names bundles;  // STATE/tasks/NAMESPACE/
+  Names files;    // STATE/containers/
   Names runtime;  // STATE/runtime/NAMESPACE/
   Names folders;  // ROOT/containers/
   Names cgroups;  // of any hierarchy

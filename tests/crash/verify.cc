@@ -196,6 +196,7 @@ class Comparison {
     }
     same("folder", truth.folders, all);
     same("bundle", truth.bundles, living);
+    same("folder of files", truth.files, living);
     same("shim", truth.shims, living);
     same("cgroup", truth.cgroups, living);
     same("state of the runtime", truth.runtime, living);
@@ -219,8 +220,8 @@ class Comparison {
     for (const std::string& one : truth.remains) faults_.push_back(cat("file is left: ", one));
     for (const std::string& one : truth.mounts) faults_.push_back(cat("mount is left: ", one));
     for (const std::string& one : truth.state_files) {
-      constexpr std::string_view kKnown[] = {"docker.sock", "engine.lock", "events.sock", "tasks",
-                                             "runtime"};
+      constexpr std::string_view kKnown[] = {"docker.sock", "engine.lock", "events.sock",
+                                             "tasks",       "runtime",     "containers"};
       if (std::ranges::find(kKnown, one) == std::end(kKnown)) {
         faults_.push_back(cat("state/", one, " is left"));
       }
