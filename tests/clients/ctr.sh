@@ -47,18 +47,26 @@ once() {
 # keep [FLAGS...]: a task that waits, and writes of its signals to /tmp/log in the container.
 keep() {
   expect 0 '' "${ctr[@]}" "${run[@]}" -d "$@" "$kImage" "$name" sh -c \
-    'trap "exit 0" TERM; trap "echo usr >/tmp/log" USR1; mkfifo /tmp/log; echo ready >/tmp/log
+    'trap "exit 0" TERM; trap "echo usr >/tmp/log" USR1; echo ready >/tmp/log
      while :; do sleep 1000 & wait; done'
-  expect 0 ready say_exec cat /tmp/log
+  expect 0 ready await_log ready
 }
 
 do_exec() { "${ctr[@]}" task exec --exec-id "$BASHPID-$RANDOM" "$name" "$@"; }
 
 # say_exec: for what always has output. On a busy machine ctr stops reading when the process has
-# ended, even where it has read nothing yet.
+# ended, even where it has read nothing yet. Each time it gets all of the input.
 say_exec() {
+  local text='' input
+  input=$(cat)
+  while [[ -z $text ]]; do text=$(printf '%s' "$input" | do_exec "$@") || return; done
+  printf '%s\n' "$text"
+}
+
+# await_log WORD: says it once a task of keep's has written it.
+await_log() {
   local text=''
-  while [[ -z $text ]]; do text=$(do_exec "$@") || return; done
+  until [[ $text == "$1" ]]; do text=$(do_exec cat /tmp/log 2>/dev/null) || true; done
   printf '%s\n' "$text"
 }
 
@@ -161,7 +169,7 @@ case_limits() {
 case_kill() {
   keep
   expect 0 '' "${ctr[@]}" task kill -s USR1 "$name"
-  expect 0 usr say_exec cat /tmp/log
+  expect 0 usr await_log usr
   expect 0 '' "${ctr[@]}" task kill -s KILL "$name"
   await_stop
   expect 0 STOPPED status
