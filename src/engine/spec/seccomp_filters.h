@@ -19,7 +19,7 @@ class SeccompFilters {
 
   const SeccompProfile& profile() const { return profile_; }
 
-  // The program for those capabilities, as the annotation run.oci.seccomp_bpf_data has it. "" where
+  // The program for those capabilities, as seccomp::kReadyAnnotation has it. "" where
   // the profile asks for more than a program (flags, a listener), or can't be compiled: then it is
   // for the runtime to take, or to say what is wrong with it.
   std::string ready(const std::vector<std::string>& capabilities) const;

@@ -12,12 +12,11 @@
 #include "engine/spec/devices.h"
 #include "engine/spec/resources.h"
 #include "engine/spec/security.h"
+#include "runtime/seccomp/seccomp.h"
 #include "sys/process.h"
 
 namespace dhow::engine {
 namespace {
-
-constexpr const char* kReadyFilter = "run.oci.seccomp_bpf_data";
 
 using oci::NamespaceType;
 
@@ -344,7 +343,8 @@ class SpecBuilder {
     if (host_.privileged || input_.engine.seccomp_profile == "unconfined") return {};
     std::string ready = input_.takes_ready_filter ? input_.seccomp.ready(capabilities_) : "";
     // A program that somebody wants instead stays where it is.
-    bool taken = !ready.empty() && spec_.annotations.try_emplace(kReadyFilter, ready).second;
+    bool taken = !ready.empty() &&
+                 spec_.annotations.try_emplace(seccomp::kReadyAnnotation, std::move(ready)).second;
     if (!taken) spec_.linux.seccomp = resolve_seccomp(input_.seccomp.profile(), capabilities_);
     return {};
   }

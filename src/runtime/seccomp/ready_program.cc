@@ -10,10 +10,8 @@
 namespace dhow::seccomp {
 namespace {
 
-constexpr const char* kAnnotation = "run.oci.seccomp_bpf_data";
-
 std::unexpected<Error> invalid(std::string_view why) {
-  return fail(Code::kInvalidArgument, cat("annotation ", kAnnotation, ": ", why));
+  return fail(Code::kInvalidArgument, cat("annotation ", kReadyAnnotation, ": ", why));
 }
 
 }  // namespace
@@ -39,7 +37,7 @@ std::string to_base64(const Program& program) {
 }
 
 Result<std::optional<Program>> program_of(const oci::Config& config) {
-  auto ready = config.annotations.find(kAnnotation);
+  auto ready = config.annotations.find(kReadyAnnotation);
   if (ready != config.annotations.end()) {
     TRY_ASSIGN(Program program, from_base64(ready->second));
     return std::optional(std::move(program));

@@ -30,10 +30,13 @@ struct Program {
 // JSON path below $.linux.seccomp.
 Result<Program> compile(const oci::Seccomp& profile);
 
-// A program that is ready, as crun's annotation run.oci.seccomp_bpf_data has it: the instructions
-// of struct sock_filter in base64. kInvalidArgument for what is no such text, holds no whole
-// instructions, or more than the kernel takes; whether they make sense is for the kernel to say.
-// A program of that kind has the flags of a profile that names none.
+// crun's annotation for a program that is ready, in place of a profile.
+inline constexpr const char* kReadyAnnotation = "run.oci.seccomp_bpf_data";
+
+// A program as kReadyAnnotation has it: the instructions of struct sock_filter in base64.
+// kInvalidArgument for what is no such text, holds no whole instructions, or more than the kernel
+// takes; whether they make sense is for the kernel to say. A program of that kind has the flags of
+// a profile that names none.
 Result<Program> from_base64(std::string_view text);
 std::string to_base64(const Program& program);
 
