@@ -261,8 +261,8 @@ void TaskService::exec(const task::ExecProcessRequest& request, SharedReply repl
   if (!io) return reply->fail(io.error());
   process->io = std::move(*io);
   container.execs[request.exec_id] = std::move(process);
-  publisher_.publish(events::TaskExecAdded{request.id, request.exec_id});
   reply->send(rpc::Empty{});
+  publisher_.publish(events::TaskExecAdded{request.id, request.exec_id});
 }
 
 void TaskService::start(const task::StartRequest& request, SharedReply reply) {
@@ -366,8 +366,8 @@ void TaskService::restore(Container& container, SharedReply reply) {
         auto taken = init.io->made();
         if (!taken) log::warning(taken.error().message());
         auto pid = static_cast<std::uint32_t>(made.pid);
-        publisher_.publish(events::TaskStart{id, pid});
         reply->send(task::StartResponse{pid});
+        publisher_.publish(events::TaskStart{id, pid});
         tell_state(*found);
         tell_early_exit(*found, init);
         kill_now(std::move(waiting));
@@ -417,8 +417,8 @@ void TaskService::exec_started(const std::string& id, const std::string& exec_id
   if (!taken) log::warning(taken.error().message());
   process->state = State::kRunning;
   auto pid = static_cast<std::uint32_t>(process->pid);
-  publisher_.publish(events::TaskExecStarted{id, exec_id, pid});
   reply->send(task::StartResponse{pid});
+  publisher_.publish(events::TaskExecStarted{id, exec_id, pid});
   tell_early_exit(*container, *process);
 }
 
