@@ -4,13 +4,13 @@
 #include <linux/bpf.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
 #include <netinet/in.h>
 #include <vector>
+
+#include "sys/bpf.h"
 
 namespace dhow::shim {
 namespace {
@@ -18,35 +18,16 @@ namespace {
 constexpr std::uint32_t kDatagramKey = 0;
 constexpr std::uint32_t kStreamKey = 1;
 
-long call_bpf(int command, bpf_attr& attributes) {
-  return ::syscall(SYS_bpf, command, &attributes, sizeof attributes);
-}
-
-std::uint64_t pointer_value(const void* pointer) {
-  return reinterpret_cast<std::uintptr_t>(pointer);
-}
-
 std::uint32_t number_of(FdRef fd) { return static_cast<std::uint32_t>(fd.get()); }
 
-bpf_insn instruction(unsigned code, unsigned target, unsigned source, std::ptrdiff_t offset,
-                     std::uint32_t value) {
-  bpf_insn made{};
-  made.code = static_cast<std::uint8_t>(code);
-  made.dst_reg = static_cast<std::uint8_t>(target & 0xF);
-  made.src_reg = static_cast<std::uint8_t>(source & 0xF);
-  made.off = static_cast<std::int16_t>(offset);
-  made.imm = static_cast<std::int32_t>(value);
-  return made;
-}
-
 bpf_insn move(unsigned target, unsigned source) {
-  return instruction(BPF_ALU64 | BPF_MOV | BPF_X, target, source, 0, 0);
+  return bpf_instruction(BPF_ALU64 | BPF_MOV | BPF_X, target, source, 0, 0);
 }
 bpf_insn set_number(unsigned target, std::uint32_t value) {
-  return instruction(BPF_ALU64 | BPF_MOV | BPF_K, target, 0, 0, value);
+  return bpf_instruction(BPF_ALU64 | BPF_MOV | BPF_K, target, 0, 0, value);
 }
 bpf_insn call_helper(std::uint32_t helper) {
-  return instruction(BPF_JMP | BPF_CALL, 0, 0, 0, helper);
+  return bpf_instruction(BPF_JMP | BPF_CALL, 0, 0, 0, helper);
 }
 
 // Returns SK_PASS always; a packet to the place gets the socket for its protocol out of the map.
@@ -56,33 +37,33 @@ std::vector<bpf_insn> lookup_program(std::uint32_t address, std::uint16_t port, 
   std::vector<bpf_insn> program = {move(kContext, BPF_REG_1)};
   std::vector<std::size_t> misses;
   auto load = [&](std::size_t field) {
-    program.push_back(instruction(BPF_LDX | BPF_MEM | BPF_W, BPF_REG_2, kContext,
-                                  static_cast<std::ptrdiff_t>(field), 0));
+    program.push_back(bpf_instruction(BPF_LDX | BPF_MEM | BPF_W, BPF_REG_2, kContext,
+                                      static_cast<std::ptrdiff_t>(field), 0));
   };
   auto unless = [&](std::size_t field, std::uint32_t value) {
     load(field);
     misses.push_back(program.size());
-    program.push_back(instruction(BPF_JMP32 | BPF_JNE | BPF_K, BPF_REG_2, 0, 0, value));
+    program.push_back(bpf_instruction(BPF_JMP32 | BPF_JNE | BPF_K, BPF_REG_2, 0, 0, value));
   };
   unless(offsetof(bpf_sk_lookup, local_port), port);
   unless(offsetof(bpf_sk_lookup, local_ip4), address);
   unless(offsetof(bpf_sk_lookup, family), AF_INET);
   auto set_key = [&](std::uint32_t key) {
-    program.push_back(instruction(BPF_ST | BPF_MEM | BPF_W, BPF_REG_10, 0, kKey, key));
+    program.push_back(bpf_instruction(BPF_ST | BPF_MEM | BPF_W, BPF_REG_10, 0, kKey, key));
   };
   set_key(kDatagramKey);
   load(offsetof(bpf_sk_lookup, protocol));
-  program.push_back(instruction(BPF_JMP32 | BPF_JEQ | BPF_K, BPF_REG_2, 0, 1, IPPROTO_UDP));
+  program.push_back(bpf_instruction(BPF_JMP32 | BPF_JEQ | BPF_K, BPF_REG_2, 0, 1, IPPROTO_UDP));
   set_key(kStreamKey);
   program.push_back(
-      instruction(BPF_LD | BPF_DW | BPF_IMM, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, number_of(map)));
-  program.push_back(instruction(0, 0, 0, 0, 0));
+      bpf_instruction(BPF_LD | BPF_DW | BPF_IMM, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, number_of(map)));
+  program.push_back(bpf_instruction(0, 0, 0, 0, 0));
   program.push_back(move(BPF_REG_2, BPF_REG_10));
-  program.push_back(
-      instruction(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_2, 0, 0, static_cast<std::uint32_t>(kKey)));
+  program.push_back(bpf_instruction(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_2, 0, 0,
+                                    static_cast<std::uint32_t>(kKey)));
   program.push_back(call_helper(BPF_FUNC_map_lookup_elem));
   misses.push_back(program.size());
-  program.push_back(instruction(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0));
+  program.push_back(bpf_instruction(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0));
   program.insert(program.end(),
                  {move(kSocket, BPF_REG_0), move(BPF_REG_1, kContext), move(BPF_REG_2, kSocket),
                   set_number(BPF_REG_3, 0), call_helper(BPF_FUNC_sk_assign),
@@ -91,7 +72,7 @@ std::vector<bpf_insn> lookup_program(std::uint32_t address, std::uint16_t port, 
     program[at].off = static_cast<std::int16_t>(program.size() - at - 1);
   }
   program.push_back(set_number(BPF_REG_0, SK_PASS));
-  program.push_back(instruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0));
+  program.push_back(bpf_instruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0));
   return program;
 }
 
@@ -107,8 +88,8 @@ Result<Fd> make_socket_map(const Fd& datagrams, const Fd& listener) {
     std::uint64_t socket = number_of(key == kDatagramKey ? datagrams : listener);
     bpf_attr update{};
     update.map_fd = number_of(map);
-    update.key = pointer_value(&key);
-    update.value = pointer_value(&socket);
+    update.key = bpf_pointer(&key);
+    update.value = bpf_pointer(&socket);
     if (call_bpf(BPF_MAP_UPDATE_ELEM, update) != 0) return fail_errno(errno, "put into a map");
   }
   return map;
@@ -122,17 +103,13 @@ Result<Fd> redirect_to_sockets(FdRef space, std::uint32_t address, std::uint16_t
   rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
   std::ignore = ::setrlimit(RLIMIT_MEMLOCK, &unlimited);
   TRY_ASSIGN(Fd map, make_socket_map(datagrams, listener));
-  std::vector<bpf_insn> instructions = lookup_program(address, port, map);
   bpf_attr load{};
   load.prog_type = BPF_PROG_TYPE_SK_LOOKUP;
   load.expected_attach_type = BPF_SK_LOOKUP;
-  load.insn_cnt = static_cast<std::uint32_t>(instructions.size());
-  load.insns = pointer_value(instructions.data());
-  load.license = pointer_value("Apache-2.0");
-  Fd program(static_cast<int>(call_bpf(BPF_PROG_LOAD, load)));
-  if (!program) return fail_errno(errno, "load a program for sockets");
+  auto program = load_bpf_program(load, {}, lookup_program(address, port, map));
+  if (!program) return program;
   bpf_attr attach{};
-  attach.link_create.prog_fd = number_of(program);
+  attach.link_create.prog_fd = number_of(*program);
   attach.link_create.target_fd = number_of(space);
   attach.link_create.attach_type = BPF_SK_LOOKUP;
   Fd link(static_cast<int>(call_bpf(BPF_LINK_CREATE, attach)));

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <linux/bpf.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -12,6 +10,7 @@
 
 #include "base/strings.h"
 #include "runtime/cgroup/devices.h"
+#include "sys/bpf.h"
 
 namespace dhow::cgroup {
 namespace {
@@ -22,37 +21,27 @@ constexpr std::string_view kProgramName = "dhow_devices";
 // decided yet; r4 major; r5 minor; r0 the answer.
 constexpr std::uint8_t kAnswer = 0, kScratch = 1, kKind = 2, kAccess = 3, kMajor = 4, kMinor = 5;
 
-bpf_insn make(unsigned code, std::uint8_t target, std::uint8_t source, std::int16_t offset,
-              std::int32_t value) {
-  bpf_insn insn{};
-  insn.code = static_cast<std::uint8_t>(code);
-  insn.dst_reg = target & 0xf;
-  insn.src_reg = source & 0xf;
-  insn.off = offset;
-  insn.imm = value;
-  return insn;
-}
-
 bpf_insn load_word(std::uint8_t target, std::uint8_t source, std::size_t offset) {
-  return make(BPF_LDX | BPF_MEM | BPF_W, target, source, static_cast<std::int16_t>(offset), 0);
+  return bpf_instruction(BPF_LDX | BPF_MEM | BPF_W, target, source,
+                         static_cast<std::ptrdiff_t>(offset), 0);
 }
 
 bpf_insn alu(unsigned operation, std::uint8_t target, std::uint32_t value) {
-  return make(BPF_ALU | operation | BPF_K, target, 0, 0, static_cast<std::int32_t>(value));
+  return bpf_instruction(BPF_ALU | operation | BPF_K, target, 0, 0, value);
 }
 
 bpf_insn copy(std::uint8_t target, std::uint8_t source) {
-  return make(BPF_ALU | BPF_MOV | BPF_X, target, source, 0, 0);
+  return bpf_instruction(BPF_ALU | BPF_MOV | BPF_X, target, source, 0, 0);
 }
 
 // Compares the low 32 bits: a 64-bit compare would sign-extend a large device number.
 bpf_insn jump(unsigned condition, std::uint8_t target, std::uint32_t value) {
-  return make(BPF_JMP32 | condition | BPF_K, target, 0, 0, static_cast<std::int32_t>(value));
+  return bpf_instruction(BPF_JMP32 | condition | BPF_K, target, 0, 0, value);
 }
 
 void append_return(std::vector<bpf_insn>& program, bool allow) {
   program.push_back(alu(BPF_MOV, kAnswer, allow ? 1 : 0));
-  program.push_back(make(BPF_JMP | BPF_EXIT, 0, 0, 0, 0));
+  program.push_back(bpf_instruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0));
 }
 
 void append_rule(std::vector<bpf_insn>& program, const DevicePolicyRule& rule) {
@@ -83,37 +72,18 @@ void append_rule(std::vector<bpf_insn>& program, const DevicePolicyRule& rule) {
   }
 }
 
-long bpf(int command, bpf_attr& attributes) {
-  return ::syscall(SYS_bpf, command, &attributes, sizeof attributes);
-}
-
-std::uint64_t address(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
-
 Result<Fd> load_program(const std::vector<bpf_insn>& program) {
   bpf_attr load{};
   load.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
-  load.insn_cnt = static_cast<std::uint32_t>(program.size());
-  load.insns = address(program.data());
-  load.license = address("Apache-2.0");
-  kProgramName.copy(load.prog_name, sizeof load.prog_name - 1);
-  long fd = bpf(BPF_PROG_LOAD, load);
-  if (fd < 0 && errno == EPERM) {
-    // Before Linux 5.11 programs count against RLIMIT_MEMLOCK, 64 KiB by default.
-    rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
-    if (::setrlimit(RLIMIT_MEMLOCK, &unlimited) == 0) {
-      fd = bpf(BPF_PROG_LOAD, load);
-    } else {
-      errno = EPERM;
-    }
-  }
-  if (fd < 0) return fail_errno(errno, "load device program");
-  return Fd(static_cast<int>(fd));
+  auto loaded = load_bpf_program(load, kProgramName, program);
+  if (!loaded) return fail(std::move(loaded).error().add_context("load device program"));
+  return loaded;
 }
 
 Result<Fd> program_by_id(std::uint32_t id) {
   bpf_attr query{};
   query.prog_id = id;
-  long fd = bpf(BPF_PROG_GET_FD_BY_ID, query);
+  long fd = call_bpf(BPF_PROG_GET_FD_BY_ID, query);
   if (fd < 0) return fail_errno(errno, cat("open device program ", id));
   return Fd(static_cast<int>(fd));
 }
@@ -123,8 +93,8 @@ bool is_ours(const Fd& program) {
   bpf_attr query{};
   query.info.bpf_fd = static_cast<std::uint32_t>(program.get());
   query.info.info_len = sizeof info;
-  query.info.info = address(&info);
-  return bpf(BPF_OBJ_GET_INFO_BY_FD, query) == 0 && kProgramName == info.name;
+  query.info.info = bpf_pointer(&info);
+  return call_bpf(BPF_OBJ_GET_INFO_BY_FD, query) == 0 && kProgramName == info.name;
 }
 
 // The programs on the cgroup that an earlier call attached.
@@ -133,10 +103,10 @@ std::vector<Fd> attached_programs(const Folder& folder) {
   bpf_attr query{};
   query.query.target_fd = static_cast<std::uint32_t>(folder.fd().get());
   query.query.attach_type = BPF_CGROUP_DEVICE;
-  query.query.prog_ids = address(ids.data());
+  query.query.prog_ids = bpf_pointer(ids.data());
   query.query.prog_cnt = ids.size();
   std::vector<Fd> found;
-  if (bpf(BPF_PROG_QUERY, query) != 0) return found;
+  if (call_bpf(BPF_PROG_QUERY, query) != 0) return found;
   for (std::uint32_t i = 0; i < query.query.prog_cnt && i < ids.size(); ++i) {
     auto program = program_by_id(ids[i]);
     if (program && is_ours(*program)) found.push_back(std::move(*program));
@@ -171,7 +141,7 @@ Status apply_devices_v2(const Folder& folder, const DevicePolicy& policy) {
   attach.attach_bpf_fd = static_cast<std::uint32_t>(program.get());
   attach.attach_type = BPF_CGROUP_DEVICE;
   attach.attach_flags = BPF_F_ALLOW_MULTI;
-  if (bpf(BPF_PROG_ATTACH, attach) != 0) {
+  if (call_bpf(BPF_PROG_ATTACH, attach) != 0) {
     return fail_errno(errno, cat("attach device program to ", quoted(folder.path())));
   }
   // The new one is in force first, so that there is no moment without rules.
@@ -180,7 +150,7 @@ Status apply_devices_v2(const Folder& folder, const DevicePolicy& policy) {
     detach.target_fd = attach.target_fd;
     detach.attach_bpf_fd = static_cast<std::uint32_t>(one.get());
     detach.attach_type = BPF_CGROUP_DEVICE;
-    if (bpf(BPF_PROG_DETACH, detach) != 0) {
+    if (call_bpf(BPF_PROG_DETACH, detach) != 0) {
       return fail_errno(errno, cat("detach device program from ", quoted(folder.path())));
     }
   }
