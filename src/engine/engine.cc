@@ -64,6 +64,8 @@ Result<network::NetworksOptions> networks_options(const EngineOptions& given) {
   options.table = !given.firewall_table.empty() ? given.firewall_table
                   : own.empty()                 ? "dhow"
                                                 : "dhow-" + own;
+  // Without root nobody's firewall is passed: ports are sockets of the user's.
+  if (!given.is_rootless) options.gate = own.empty() ? "dhow-i" : "dhow-" + own + "-i";
   options.address = given.bridge_address;
   options.opens_host_firewall = given.opens_host_firewall;
   options.cni_plugins = given.cni_plugins;

@@ -2,10 +2,12 @@
 #include "network/firewall.h"
 
 #include <cerrno>
+#include <limits>
 #include <map>
 #include <netinet/in.h>
 #include <set>
 
+#include "base/log.h"
 #include "base/strings.h"
 #include "network/record.h"
 
@@ -183,14 +185,47 @@ void add_sets(Batch& batch) {
   }
 }
 
-void add_redirections(Batch& batch) {
-  for (const char* chain : {"prerouting", "output"}) {
-    batch.add_rule(Rule(chain).ip4().dnat_by_address(kPorts));
-    batch.add_rule(Rule(chain).ip4().to_this_host().dnat_by_port(kAnyPorts));
-    // There is no route_localnet in IPv6: what came back to ::1 by a bridge would be dropped.
-    batch.add_rule(Rule(chain).ip6().not_to_loopback6().dnat_by_address(kPorts6));
-    batch.add_rule(Rule(chain).ip6().not_to_loopback6().to_this_host().dnat_by_port(kAnyPorts6));
+void add_redirections(Batch& batch, bool is_judged) {
+  batch.add_rule(Rule("to_port").ip4().dnat_by_address(kPorts));
+  batch.add_rule(Rule("to_port").ip4().to_this_host().dnat_by_port(kAnyPorts));
+  // There is no route_localnet in IPv6: what came back to ::1 by a bridge would be dropped.
+  batch.add_rule(Rule("to_port").ip6().not_to_loopback6().dnat_by_address(kPorts6));
+  batch.add_rule(Rule("to_port").ip6().not_to_loopback6().to_this_host().dnat_by_port(kAnyPorts6));
+  // The host itself may call them, and so may containers.
+  batch.add_rule(Rule("output").jump("to_port"));
+  if (!is_judged) {
+    batch.add_rule(Rule("prerouting").jump("to_port"));
+    return;
   }
+  batch.add_rule(Rule("raw_prerouting").is_marked(kGateMark).count_as_unicast());
+  batch.add_rule(Rule("prerouting").name_in(kIncoming, kBridges).jump("to_port"));
+  batch.add_rule(Rule("prerouting").is_marked(kGateMark).take_from_mark(kGateMark).jump("to_port"));
+}
+
+// What has come so far has been let pass by the host. What has been here before and was not
+// redirected then goes on to the host, as the port is no longer published.
+void add_judgement(Batch& batch) {
+  auto rule = [](bool is_v6) {
+    Rule made("input");
+    made.starts().is_unmarked(kGateMark);
+    return std::move(is_v6 ? made.ip6().not_to_loopback6() : made.ip4());
+  };
+  for (bool is_v6 : {false, true}) {
+    batch.add_rule(rule(is_v6).address_in_map(is_v6 ? kPorts6 : kPorts).add_to_mark(kGateMark));
+    batch.add_rule(rule(is_v6)
+                       .to_this_host()
+                       .port_in_map(is_v6 ? kAnyPorts6 : kAnyPorts)
+                       .add_to_mark(kGateMark));
+  }
+}
+
+// A copy can only be made in a table of one family.
+void add_gate(Batch& batch, std::string_view neighbour, int index, std::int32_t priority) {
+  batch.add_table();
+  batch.remove_table();
+  batch.add_table();
+  batch.add_chain({"input", "filter", nft::Hook::kInput, priority});
+  batch.add_rule(Rule("input").is_marked(kGateMark).duplicate(neighbour, index).drop());
 }
 
 // What reaches containers at their own addresses. Pings are part of what is published, where there
@@ -323,9 +358,27 @@ Status Firewall::rebuild() {
 
 Status Firewall::rebuild_locked() {
   const FirewallState state = truth_();
+  if (state.is_judged && why_unjudged_.empty()) {
+    auto gate = make_gate(gate_);
+    Status made = gate ? make_tables(state, &*gate) : Status(fail(gate.error()));
+    if (made) return {};
+    why_unjudged_ = made.error().message();
+    log::warning(
+        cat("published ports are open whatever the host's firewall says of the hook "
+            "input: ",
+            why_unjudged_));
+  }
+  TRY_CONTEXT(make_tables(state, nullptr), cat("make the firewall table ", quoted(table_)));
+  if (gate_.empty()) return {};
+  return remove_gate(gate_);
+}
+
+Status Firewall::make_tables(const FirewallState& state, const Gate* gate) const {
   constexpr std::int32_t kRaw = -300;  // the priorities of nft(8)
   constexpr std::int32_t kTarget = -100;
   constexpr std::int32_t kSource = 100;
+  // Behind all of others, but before the kernel keeps the connection.
+  constexpr std::int32_t kLast = std::numeric_limits<std::int32_t>::max() - 1;
   Batch batch(table_);
   // So that there is one to remove.
   batch.add_table();
@@ -338,30 +391,60 @@ Status Firewall::rebuild_locked() {
   batch.add_chain({"postrouting", "nat", nft::Hook::kPostrouting, kSource});
   batch.add_chain({"forward", "filter", nft::Hook::kForward, 0});
   batch.add_chain({"to_container", nullptr, {}, 0});
+  batch.add_chain({"to_port", nullptr, {}, 0});
   // Bridges route 127.0.0.0/8 (route_localnet), for answers to the host alone.
   batch.add_rule(Rule("raw_prerouting").name_in(kIncoming, kBridges).ip4().to_loopback().drop());
   // Without an address at the bridge the host would still answer there for its others.
   batch.add_rule(Rule("raw_prerouting").name_in(kIncoming, kIsolated).ip4().to_this_host().drop());
-  add_redirections(batch);
+  add_redirections(batch, gate != nullptr);
   add_forwarding(batch, state);
   add_masquerading(batch);
   Elements elements;
   collect(state.bridges, elements);
   collect(state.ports, elements);
   add_all(batch, elements);
-  TRY_CONTEXT(batch.commit(), cat("make the firewall table ", quoted(table_)));
-  return {};
+  if (gate != nullptr) {
+    batch.add_chain({"input", "filter", nft::Hook::kInput, kLast - 1});
+    add_judgement(batch);
+    Batch four(table_, kFamilyIpv4);
+    add_gate(four, gate_neighbour(false), gate->index, kLast);
+    batch.append(std::move(four));
+    Batch six(table_, kFamilyIpv6);
+    if (gate->has_six) add_gate(six, gate_neighbour(true), gate->index, kLast);
+    batch.append(std::move(six));
+  } else if (!gate_.empty()) {
+    remove_side_tables(batch);
+  }
+  return batch.commit();
+}
+
+void Firewall::remove_side_tables(Batch& batch) const {
+  for (std::uint8_t family : {kFamilyIpv4, kFamilyIpv6}) {
+    auto there = nft::has_table(table_, family);
+    // A kernel without that family has none of its tables.
+    if (!there || !*there) continue;
+    Batch side(table_, family);
+    side.remove_table();
+    batch.append(std::move(side));
+  }
+}
+
+std::string Firewall::why_unjudged() const {
+  std::lock_guard lock(mutex_);
+  return why_unjudged_;
 }
 
 Status Firewall::remove() {
   std::lock_guard lock(mutex_);
   // An engine that starts with nothing to do has none, and is waited for.
-  if (auto there = nft::has_table(table_); there && !*there) return {};
   Batch batch(table_);
-  batch.remove_table();
-  Status done = batch.commit();
-  if (!done && done.error().sys_errno() == ENOENT) return {};
-  return done;
+  if (auto there = nft::has_table(table_); !there || *there) batch.remove_table();
+  if (!gate_.empty()) remove_side_tables(batch);
+  if (!batch.is_empty()) {
+    Status done = batch.commit();
+    if (!done && done.error().sys_errno() != ENOENT) return done;
+  }
+  return gate_.empty() ? Status() : remove_gate(gate_);
 }
 
 }  // namespace dhow::network

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "network/address.h"
+#include "network/gate.h"
 #include "network/nft.h"
 
 namespace dhow::network {
@@ -66,17 +67,21 @@ struct FirewallState {
   bool guards_forwarding6 = false;
   // Everybody may call containers, not only by their published ports.
   bool is_open = false;
+  // What the host's chains of the hook input say holds for published ports, too.
+  bool is_judged = false;
 };
 
-// The table of nf_tables that is ours alone (docs/networks.md has its rules). Rules are made once;
+// The table of nf_tables that is ours alone, with the two beside it for the gate (docs/networks.md
+// has their rules). Rules are made once;
 // a network or a port is an element of a set, so what a container costs does not grow with how many
 // there are. Whatever is found in another state than expected is made anew from the whole truth, in
 // one transaction: no packet sees a half. Thread safe; calls block on the kernel.
 class Firewall {
  public:
   // `truth` gives what the table is to hold; it is called by the methods below, under the lock.
-  Firewall(std::string table, std::function<FirewallState()> truth)
-      : table_(std::move(table)), truth_(std::move(truth)) {}
+  // `gate` is the name of the interface for what is judged; "": nothing ever is.
+  Firewall(std::string table, std::string gate, std::function<FirewallState()> truth)
+      : table_(std::move(table)), gate_(std::move(gate)), truth_(std::move(truth)) {}
 
   // What is added or removed is in the truth, or no more in it, when this is called.
   Status add_bridge(const FirewallBridge& bridge);
@@ -89,13 +94,21 @@ class Firewall {
   Status rebuild();
   // Takes the table away; none is success.
   Status remove();
+  // Why published ports are not judged though they were to be; "": they are.
+  std::string why_unjudged() const;
 
  private:
   Status change(nft::Batch batch);
   Status rebuild_locked();
+  // With what it takes to be judged by the gate, or without.
+  Status make_tables(const FirewallState& state, const Gate* gate) const;
+  // Has the batch remove the tables beside our own that are there.
+  void remove_side_tables(nft::Batch& batch) const;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::string why_unjudged_;
   const std::string table_;
+  const std::string gate_;
   const std::function<FirewallState()> truth_;
 };
 

@@ -114,7 +114,7 @@ Result<std::vector<std::string>> Links::names() {
 Status Links::make_bridge(std::string_view name, std::string_view mac, std::uint32_t mtu) {
   NetlinkRequest request = link_request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, 0);
   request.attribute_text(IFLA_IFNAME, name);
-  request.attribute(IFLA_ADDRESS, mac);
+  if (!mac.empty()) request.attribute(IFLA_ADDRESS, mac);
   if (mtu != 0) request.attribute_number(IFLA_MTU, mtu);
   std::size_t info = request.begin_nested(IFLA_LINKINFO);
   request.attribute_text(IFLA_INFO_KIND, "bridge");
@@ -231,6 +231,12 @@ Status Links::add_address(int index, const Address& address) {
 
 Status Links::set_up(int index) {
   TRY_CONTEXT(socket_.execute(link_request(RTM_NEWLINK, 0, index, IFF_UP)),
+              "bring an interface up");
+  return {};
+}
+
+Status Links::set_up_alone(int index) {
+  TRY_CONTEXT(socket_.execute(link_request(RTM_NEWLINK, 0, index, IFF_UP | IFF_NOARP)),
               "bring an interface up");
   return {};
 }

@@ -58,7 +58,8 @@ class Links {
   Result<std::optional<LinkInfo>> find(std::string_view name);
   // Of all interfaces.
   Result<std::vector<std::string>> names();
-  // Makes a bridge that is down, with an address (six bytes) that stays as its ports come and go.
+  // Makes a bridge that is down, with an address (six bytes) that stays as its ports come and go;
+  // "": one of the kernel's.
   // kAlreadyExists: the name is taken.
   Status make_bridge(std::string_view name, std::string_view mac, std::uint32_t mtu);
   // Makes both ends with everything that can be said at once; both are down.
@@ -72,6 +73,8 @@ class Links {
   // it (RFC 4862, 5.4).
   Status add_address(int index, const Address& address);
   Status set_up(int index);
+  // One where no neighbours are asked for: whatever leaves has its own address of the link.
+  Status set_up_alone(int index);
   // A port of a bridge, which has no use for an address of its link and what that brings along:
   // routes and groups, through which the kernel looks when any interface goes. kUnavailable: it
   // went away.
@@ -84,6 +87,9 @@ class Links {
   Status set_default_device(int index, bool is_v6);
   // What leaves by the interface passes a token bucket (tc-tbf(8)).
   Status shape(int index, const Shape& shape);
+  // A BPF program says what becomes of what leaves by the interface (tc-bpf(8)), in the place of
+  // an earlier one. It lives with the interface.
+  Status give_outgoing_to(int index, FdRef program);
   // Frames may go back to where they are from, by this port of a bridge.
   Status set_hairpin(std::string_view name);
   // Nothing passes between it and the others of its bridge from then on. None is success.

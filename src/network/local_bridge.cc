@@ -90,6 +90,8 @@ FirewallState LocalNetworks::truth() const {
       std::ranges::move(firewall_ports(one.endpoint), std::back_inserter(state.ports));
     }
   }
+  state.is_judged =
+      !options_.gate.empty() && !options_.opens_host_firewall && !state.bridges.empty();
   // What plugins have connected is not known to us, so it cannot be let through alone.
   state.guards_forwarding = !is_plugged && is_marked;
   state.guards_forwarding6 = !is_plugged && is_marked6;
@@ -254,6 +256,12 @@ std::vector<std::string> LocalNetworks::warnings() const {
   if (!options_.usable) return result;
   std::vector<std::string> bridges = made_bridges();
   if (bridges.empty()) bridges.push_back(options_.bridge);
+  if (std::string why = firewall_.why_unjudged(); !why.empty()) {
+    result.push_back(
+        cat("WARNING: published ports are open whatever the host's firewall says of "
+            "the hook input: ",
+            why));
+  }
   auto closed = closed_chains(options_.table, bridges);
   if (!closed) return result;
   for (const std::string& chain : *closed) {

@@ -63,7 +63,7 @@ LocalNetworks::LocalNetworks(NetworksOptions options, metadata::Database& databa
       ports_(options_.place.get()),
       cni_({.plugin_folders = options_.cni_plugins,
             .cache_folder = options_.state + "/cni/results"}),
-      firewall_(options_.table, [this] { return truth(); }) {}
+      firewall_(options_.table, options_.gate, [this] { return truth(); }) {}
 
 Result<std::unique_ptr<LocalNetworks>> LocalNetworks::open(NetworksOptions options,
                                                            metadata::Database& database) {

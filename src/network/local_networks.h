@@ -29,6 +29,7 @@ struct NetworksOptions {
   std::string state;              // folder that lasts until the next boot
   std::string bridge;             // interface of the default network
   std::string table;              // of nf_tables
+  std::string gate;               // interface for what is called from outside (network/gate.h)
   std::string address;            // of that interface, "172.17.0.1/16"; "": one that is free
   std::vector<SubnetPool> pools;  // of networks that don't say; empty: docker's, in /24s
   // The default network has IPv6, with this subnet; "": one of those below.
@@ -40,7 +41,8 @@ struct NetworksOptions {
   // Where programs and configurations of CNI are.
   std::vector<std::string> cni_plugins = {"/opt/cni/bin", "/usr/lib/cni"};
   std::string cni_networks = "/etc/cni/net.d";
-  // Firewalls of others are to let containers through.
+  // Firewalls of others are to let containers through, and published ports are open whatever those
+  // say of the hook input.
   bool opens_host_firewall = false;
   // The kernel lets us make networks; else there are "host" and "none" alone.
   bool usable = true;

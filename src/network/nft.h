@@ -10,8 +10,8 @@
 #include "base/result.h"
 #include "network/nfnetlink.h"
 
-// The messages of nf_tables (linux/netfilter/nf_tables.h), as far as we have a use for them: one
-// table of the family inet. What the kernel does with them is described in nft(8).
+// The messages of nf_tables (linux/netfilter/nf_tables.h), as far as we have a use for them. What
+// the kernel does with them is described in nft(8).
 namespace dhow::network::nft {
 
 // Where a packet is when a chain sees it: NF_INET_* of linux/netfilter.h, which can't be included
@@ -48,15 +48,30 @@ class Rule {
   // The target is an address of this host.
   Rule& to_this_host();
   Rule& established();
+  // The first packet of a connection.
+  Rule& starts();
   // Its target was changed by a dnat.
   Rule& redirected();
   // Some socket here has the packet's target as its own address by IP_TRANSPARENT.
   Rule& for_transparent_socket();
   Rule& set_mark(std::uint32_t mark);
+  // The packet's mark has one of the bits, or none; the others are nobody's business.
+  Rule& is_marked(std::uint32_t bits);
+  Rule& is_unmarked(std::uint32_t bits);
+  Rule& add_to_mark(std::uint32_t bits);
+  Rule& take_from_mark(std::uint32_t bits);
+  // It counts as sent to this machine alone, however it came by its link.
+  Rule& count_as_unicast();
+  // A copy leaves by the interface with this index, as if to a neighbour there: an address of the
+  // table's family, in bytes.
+  Rule& duplicate(std::string_view neighbour, int index);
   // The target becomes what the map has for (address, protocol, port), or for (protocol, port).
   // After ip4() or ip6().
   Rule& dnat_by_address(std::string_view map);
   Rule& dnat_by_port(std::string_view map);
+  // Only that the map has something for that.
+  Rule& address_in_map(std::string_view map);
+  Rule& port_in_map(std::string_view map);
   // The source becomes what the map has for the interface that the packet came in by; after ip4()
   // or ip6().
   Rule& snat_by_incoming(std::string_view map);
@@ -72,12 +87,17 @@ class Rule {
   Rule& payload(std::uint32_t base, std::uint32_t offset, std::uint32_t size, std::uint32_t to);
   Rule& compare(std::string_view value, bool equal);
   Rule& lookup(std::string_view set, std::optional<std::uint32_t> to, bool inverted);
-  // Target address, protocol and port, into the registers of a key.
+  // Target address, protocol and port, or the last two, into the registers of a key.
   Rule& load_target();
+  Rule& load_port();
   Rule& dnat(std::string_view map);
   Rule& nat(std::uint32_t type, bool with_port);
   Rule& verdict(std::int32_t code, std::string_view chain = {});
   Rule& connection(std::uint32_t key, std::uint32_t bits);
+  // value & mask ^ flipped
+  Rule& change_bits(std::uint32_t mask, std::uint32_t flipped);
+  Rule& value(std::string_view bytes, std::uint32_t to);
+  Rule& set_meta(std::uint32_t key);
 
   Rule& family(std::uint8_t family);
   // Of an address of the family, in registers.
@@ -120,6 +140,8 @@ class Batch {
 
   // One that is there is left as it is.
   void add_table();
+  // Changes of another table in the same transaction.
+  void append(Batch other);
   void remove_table();
   void add_chain(const Chain& chain);
   void add_set(const Set& set);
@@ -143,14 +165,17 @@ class Batch {
 
   std::string table_;
   std::uint8_t family_ = kFamilyInet;
-  std::uint32_t set_ids_ = 0;
+  std::uint32_t set_ids_ = 0;  // of this table's
   std::vector<NetlinkRequest> requests_;
 };
 
-// Whether there is a table of that name of the family inet, in the network namespace of the calling
-// thread. Nothing waits for it, unlike for a batch that fails, which the kernel undoes after a
-// grace period of RCU: some milliseconds.
-Result<bool> has_table(std::string_view table);
+// Whether there is a table of that name and family (kFamily*), in the network namespace of the
+// calling thread. Nothing waits for it, unlike for a batch that fails, which the kernel undoes
+// after a grace period of RCU: some milliseconds.
+Result<bool> has_table(std::string_view table, std::uint8_t family = kFamilyInet);
+
+// As keys, data and what is compared are written: in an attribute of their own.
+void write_value(NetlinkRequest& request, std::uint16_t type, std::string_view value);
 
 // Names of interfaces as sets have them: filled up with zeros.
 std::string name_key(std::string_view name);

@@ -247,7 +247,7 @@ Status Call::check_ports(const Records& records) const {
 Status Call::set_firewall(const Records& records) const {
   TRY_ASSIGN(network::FirewallState state, records.firewall());
   bool is_empty = state.bridges.empty();
-  network::Firewall firewall(table_of(config_), [&state] { return state; });
+  network::Firewall firewall(table_of(config_), {}, [&state] { return state; });
   return is_empty ? firewall.remove() : firewall.rebuild();
 }
 

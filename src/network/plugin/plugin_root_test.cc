@@ -283,7 +283,7 @@ TEST_F(DhowCni, CollectsWhatIsNotValid) {
 // Without a word of the engine's table or bridges, whatever that does.
 TEST_F(DhowCni, LeavesTheEnginesFirewallAlone) {
   network::FirewallState state;
-  network::Firewall engine("dhow", [&] { return state; });
+  network::Firewall engine("dhow", {}, [&] { return state; });
   ASSERT_TRUE(engine.rebuild());
   cni::NetworkConfig config = network();
   add(config, attachment(one_, "c1"));

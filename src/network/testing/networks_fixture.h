@@ -123,6 +123,7 @@ class LocalNetworksTest : public ::testing::Test {
     options_.state = folder_;
     options_.bridge = "dhow0";
     options_.table = "dhow";
+    options_.gate = "dhow-i";
     auto networks = LocalNetworks::open(options_, *database_);
     ASSERT_TRUE(networks.has_value()) << networks.error().message();
     networks_ = std::move(*networks);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// How fast an interface may send.
+// How fast an interface may send, and what becomes of what it sends.
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <cerrno>
 #include <limits>
 
@@ -42,6 +45,34 @@ Status Links::shape(int index, const Shape& shape) {
     return fail(Code::kUnimplemented, "this kernel has no token buckets (CONFIG_NET_SCH_TBF)");
   }
   return fail(std::move(done).error().add_context("limit the rate of an interface"));
+}
+
+Status Links::give_outgoing_to(int index, FdRef program) {
+  NetlinkRequest hooks(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
+  struct tcmsg header{};
+  header.tcm_ifindex = index;
+  header.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
+  header.tcm_parent = TC_H_CLSACT;
+  hooks.header(header);
+  hooks.attribute_text(TCA_KIND, "clsact");
+  auto made = socket_.execute(std::move(hooks));
+  if (!made && made.error().sys_errno() != EEXIST) {
+    return fail(std::move(made).error().add_context("hook in at what leaves (clsact)"));
+  }
+  NetlinkRequest filter(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_REPLACE);
+  constexpr std::uint32_t kFirst = 1;
+  header.tcm_handle = kFirst;
+  header.tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS);
+  header.tcm_info = TC_H_MAKE(kFirst << 16, htons(ETH_P_ALL));
+  filter.header(header);
+  filter.attribute_text(TCA_KIND, "bpf");
+  std::size_t options = filter.begin_nested(TCA_OPTIONS);
+  filter.attribute_number(TCA_BPF_FD, static_cast<std::uint32_t>(program.get()));
+  filter.attribute_text(TCA_BPF_NAME, "dhow");
+  filter.attribute_number(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+  filter.end_nested(options);
+  TRY_CONTEXT(socket_.execute(std::move(filter)), "hook in at what leaves (cls_bpf)");
+  return {};
 }
 
 }  // namespace dhow::network
