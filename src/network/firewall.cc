@@ -358,16 +358,19 @@ Status Firewall::rebuild() {
 
 Status Firewall::rebuild_locked() {
   const FirewallState state = truth_();
-  if (state.is_judged && why_unjudged_.empty()) {
+  std::string warning;
+  if (state.is_judged) {
     auto gate = make_gate(gate_);
     Status made = gate ? make_tables(state, &*gate) : Status(fail(gate.error()));
-    if (made) return {};
-    why_unjudged_ = made.error().message();
-    log::warning(
-        cat("published ports are open whatever the host's firewall says of the hook "
-            "input: ",
-            why_unjudged_));
+    if (!made) {
+      warning =
+          cat("published ports are open whatever the host's firewall says of the hook input: ",
+              made.error().message());
+    }
   }
+  if (!warning.empty() && warning != warning_) log::warning(warning);
+  warning_ = std::move(warning);
+  if (state.is_judged && warning_.empty()) return {};
   TRY_CONTEXT(make_tables(state, nullptr), cat("make the firewall table ", quoted(table_)));
   if (gate_.empty()) return {};
   return remove_gate(gate_);
@@ -429,9 +432,9 @@ void Firewall::remove_side_tables(Batch& batch) const {
   }
 }
 
-std::string Firewall::why_unjudged() const {
+std::string Firewall::warning() const {
   std::lock_guard lock(mutex_);
-  return why_unjudged_;
+  return warning_;
 }
 
 Status Firewall::remove() {

@@ -94,8 +94,8 @@ class Firewall {
   Status rebuild();
   // Takes the table away; none is success.
   Status remove();
-  // Why published ports are not judged though they were to be; "": they are.
-  std::string why_unjudged() const;
+  // That published ports are not judged though they were to be, and why; "": they are.
+  std::string warning() const;
 
  private:
   Status change(nft::Batch batch);
@@ -106,7 +106,7 @@ class Firewall {
   void remove_side_tables(nft::Batch& batch) const;
 
   mutable std::mutex mutex_;
-  std::string why_unjudged_;
+  std::string warning_;
   const std::string table_;
   const std::string gate_;
   const std::function<FirewallState()> truth_;

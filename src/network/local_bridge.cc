@@ -256,11 +256,8 @@ std::vector<std::string> LocalNetworks::warnings() const {
   if (!options_.usable) return result;
   std::vector<std::string> bridges = made_bridges();
   if (bridges.empty()) bridges.push_back(options_.bridge);
-  if (std::string why = firewall_.why_unjudged(); !why.empty()) {
-    result.push_back(
-        cat("WARNING: published ports are open whatever the host's firewall says of "
-            "the hook input: ",
-            why));
+  if (std::string told = firewall_.warning(); !told.empty()) {
+    result.push_back(cat("WARNING: ", told));
   }
   auto closed = closed_chains(options_.table, bridges);
   if (!closed) return result;
