@@ -313,6 +313,10 @@ std::vector<FirewallPort> firewall_ports(const Endpoint& endpoint) {
 
 Status Firewall::change(Batch batch) {
   std::lock_guard lock(mutex_);
+  return change_locked(std::move(batch));
+}
+
+Status Firewall::change_locked(Batch batch) {
   if (batch.is_empty()) return {};
   if (batch.commit()) return {};
   // The table is not there yet, or somebody has flushed it.
@@ -320,9 +324,12 @@ Status Firewall::change(Batch batch) {
 }
 
 Status Firewall::add_bridge(const FirewallBridge& bridge) {
+  std::lock_guard lock(mutex_);
+  // A table without bridges has no gate.
+  if (!has_gate_ && truth_().is_judged) return rebuild_locked();
   Batch batch(table_);
   add_all(batch, elements_of(std::vector{bridge}));
-  return change(std::move(batch));
+  return change_locked(std::move(batch));
 }
 
 Status Firewall::remove_bridge(const FirewallBridge& bridge) {
@@ -370,7 +377,8 @@ Status Firewall::rebuild_locked() {
   }
   if (!warning.empty() && warning != warning_) log::warning(warning);
   warning_ = std::move(warning);
-  if (state.is_judged && warning_.empty()) return {};
+  has_gate_ = state.is_judged && warning_.empty();
+  if (has_gate_) return {};
   TRY_CONTEXT(make_tables(state, nullptr), cat("make the firewall table ", quoted(table_)));
   if (gate_.empty()) return {};
   return remove_gate(gate_);
@@ -447,6 +455,7 @@ Status Firewall::remove() {
     Status done = batch.commit();
     if (!done && done.error().sys_errno() != ENOENT) return done;
   }
+  has_gate_ = false;
   return gate_.empty() ? Status() : remove_gate(gate_);
 }
 

@@ -99,6 +99,7 @@ class Firewall {
 
  private:
   Status change(nft::Batch batch);
+  Status change_locked(nft::Batch batch);
   Status rebuild_locked();
   // With what it takes to be judged by the gate, or without.
   Status make_tables(const FirewallState& state, const Gate* gate) const;
@@ -107,6 +108,7 @@ class Firewall {
 
   mutable std::mutex mutex_;
   std::string warning_;
+  bool has_gate_ = false;
   const std::string table_;
   const std::string gate_;
   const std::function<FirewallState()> truth_;

@@ -207,7 +207,7 @@ TEST_F(InputTest, WhoAsksForItHasThemOpen) {
   shell("! nft list tables | grep -E 'ip6? dhow'");
 }
 
-TEST_F(InputTest, NothingIsLeftOfIt) {
+TEST_F(InputTest, ItComesAndGoesWithTheBridges) {
   serve();
   EXPECT_TRUE(has_link("dhow-i"));
   shell("nft list table ip dhow >/dev/null; nft list table ip6 dhow >/dev/null");
@@ -215,6 +215,12 @@ TEST_F(InputTest, NothingIsLeftOfIt) {
   ASSERT_TRUE(networks_->remove("mine").has_value());
   EXPECT_FALSE(has_link("dhow-i"));
   shell("! nft list tables | grep -E 'ip6? dhow'");
+  // The table is still there: what the host did not forward before us stays so.
+  shell("nft list table inet dhow >/dev/null");
+  close_input();
+  serve();
+  EXPECT_FALSE(is_reached());
+  EXPECT_TRUE(has_link("dhow-i"));
 }
 
 TEST_F(InputTest, AnInterfaceOfOthersIsLeftAsItIsAndTold) {
