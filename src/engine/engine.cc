@@ -5,8 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
-#include <thread>
 
 #include "base/hasher.h"
 #include "base/log.h"
@@ -50,20 +48,6 @@ Status read_pools(const EngineOptions& given, network::NetworksOptions& options)
     }
   }
   return {};
-}
-
-// An engine that is killed while it starts a program leaves a child that shares its descriptors,
-// and so its lock, until it has become that program (task/launcher.h).
-Result<ProcessLock> take_lock(FdRef state) {
-  constexpr auto kPatience = std::chrono::seconds(1);
-  constexpr auto kPause = std::chrono::milliseconds(5);
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (true) {
-    auto lock = ProcessLock::take(state, "engine.lock");
-    bool is_taken = !lock && lock.error().code() == Code::kUnavailable;
-    if (!is_taken || std::chrono::steady_clock::now() >= end) return lock;
-    std::this_thread::sleep_for(kPause);
-  }
 }
 
 // Names on the host: short ones for the engine of the machine, for another its folder's.
@@ -144,7 +128,7 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
   TRY(make_dirs(given.root, 0711));
   TRY(make_dirs(given.state, 0711));
   TRY_ASSIGN(Fd state, open_at(kCwd, given.state, O_RDONLY | O_DIRECTORY));
-  auto lock = take_lock(state);
+  auto lock = ProcessLock::take(state, "engine.lock");
   if (!lock) {
     bool taken = lock.error().code() == Code::kUnavailable;
     return fail(std::move(lock).error().add_context(

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/strings.h"
 #include "sys/file_io.h"
+#include "sys/process.h"
 
 namespace dhow {
 namespace {
@@ -36,6 +37,43 @@ Held& held() {
   return *kHeld;
 }
 
+struct flock whole_file() {
+  struct flock whole{};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  return whole;
+}
+
+// Also where nobody has reaped it yet.
+bool has_ended(pid_t pid) {
+  auto process = PidFd::open(pid);
+  if (!process) return process.error().sys_errno() == ESRCH;
+  return process->wait_exit(0).value_or(false);
+}
+
+Status lock_whole(const Fd& file, const std::string& name) {
+  auto call = [&](int command, struct flock& lock) {
+    int done = 0;
+    do {
+      done = ::fcntl(file.get(), command, &lock);
+    } while (done != 0 && errno == EINTR);
+    return done == 0;
+  };
+  while (true) {
+    struct flock lock = whole_file();
+    if (call(F_SETLK, lock)) return {};
+    if (errno != EAGAIN && errno != EACCES) return fail_errno(errno, cat("lock ", quoted(name)));
+    struct flock holder = whole_file();
+    if (!call(F_GETLK, holder)) return fail_errno(errno, cat("ask who locks ", quoted(name)));
+    if (holder.l_type == F_UNLCK) continue;
+    if (holder.l_pid <= 0 || !has_ended(holder.l_pid)) {
+      return fail(Code::kUnavailable, "it is locked by another process");
+    }
+    if (!call(F_SETLKW, lock)) return fail_errno(errno, cat("lock ", quoted(name)));
+    return {};
+  }
+}
+
 }  // namespace
 
 Result<ProcessLock> ProcessLock::take(FdRef folder, const std::string& name) {
@@ -47,13 +85,7 @@ Result<ProcessLock> ProcessLock::take(FdRef folder, const std::string& name) {
   Cleanup undo([&key] { held().remove(key); });
   ProcessLock taken;
   TRY_ASSIGN(taken.fd_, open_at(folder, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  struct flock whole{};
-  whole.l_type = F_WRLCK;
-  whole.l_whence = SEEK_SET;
-  if (::fcntl(taken.fd_.get(), F_SETLK, &whole) != 0) {
-    if (errno != EAGAIN && errno != EACCES) return fail_errno(errno, cat("lock ", quoted(name)));
-    return fail(Code::kUnavailable, "it is locked by another process");
-  }
+  TRY(lock_whole(taken.fd_, name));
   undo.dismiss();
   taken.key_ = std::move(key);
   return taken;

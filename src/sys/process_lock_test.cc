@@ -2,11 +2,18 @@
 #include "sys/process_lock.h"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
+#include <string>
 
 #include "sys/file_io.h"
 
@@ -65,6 +72,47 @@ TEST_F(ProcessLockTest, IsRefusedToTheSameProcessAndStays) {
   EXPECT_EQ(second.error().code(), Code::kUnavailable);
   EXPECT_FALSE(is_free_elsewhere());
   EXPECT_TRUE(ProcessLock::take(folder_, "other").has_value());
+}
+
+// Whether somebody waits for a lock on the file, by proc_locks(5).
+bool is_waited_for(ino_t file) {
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    if (line.contains("->") && line.contains(":" + std::to_string(file) + " ")) return true;
+  }
+  return false;
+}
+
+TEST_F(ProcessLockTest, AChildWithTheDescriptorsOfOneThatWasKilledIsWaitedFor) {
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  int ready[2];
+  ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
+  pid_t pid = ::fork();
+  if (pid == 0) {
+    auto lock = ProcessLock::take(folder_, "lock");
+    struct stat facts{};
+    if (!lock || ::fstatat(folder_.get(), "lock", &facts, 0) != 0) ::_exit(1);
+    if (::syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0) == 0) {
+      constexpr unsigned kLongest = 60;
+      ::alarm(kLongest);
+      while (!is_waited_for(facts.st_ino)) ::sched_yield();
+      ::_exit(0);
+    }
+    if (::write(ready[1], "x", 1) == 1) ::pause();
+    ::_exit(1);
+  }
+  char byte = 0;
+  EXPECT_EQ(::read(ready[0], &byte, 1), 1);
+  ::kill(pid, SIGKILL);
+  EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
+  auto lock = ProcessLock::take(folder_, "lock");
+  EXPECT_TRUE(lock.has_value()) << lock.error().message();
+  int status = 1;
+  EXPECT_GT(::waitpid(-1, &status, 0), 0);
+  EXPECT_EQ(status, 0);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+  ::close(ready[0]);
+  ::close(ready[1]);
 }
 
 TEST_F(ProcessLockTest, OfAnotherProcessIsRefused) {
