@@ -28,30 +28,21 @@ std::vector<bpf_insn> returning_program() {
   constexpr unsigned kContext = BPF_REG_6;
   constexpr int kTarget = -8;  // on the stack
   constexpr std::uint32_t kAddressSize = 6;
-  auto move = [](unsigned target, unsigned source) {
-    return bpf_instruction(BPF_ALU64 | BPF_MOV | BPF_X, target, source, 0, 0);
-  };
-  auto set = [](unsigned target, std::uint32_t value) {
-    return bpf_instruction(BPF_ALU64 | BPF_MOV | BPF_K, target, 0, 0, value);
-  };
-  auto call = [](std::uint32_t helper) {
-    return bpf_instruction(BPF_JMP | BPF_CALL, 0, 0, 0, helper);
-  };
   return {
-      move(kContext, BPF_REG_1),
+      bpf_move(kContext, BPF_REG_1),
       bpf_instruction(BPF_ST | BPF_MEM | BPF_DW, BPF_REG_10, 0, kTarget, ~0U),
-      set(BPF_REG_2, 0),
-      move(BPF_REG_3, BPF_REG_10),
+      bpf_set(BPF_REG_2, 0),
+      bpf_move(BPF_REG_3, BPF_REG_10),
       bpf_instruction(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_3, 0, 0,
                       static_cast<std::uint32_t>(kTarget)),
-      set(BPF_REG_4, kAddressSize),
-      set(BPF_REG_5, 0),
-      call(BPF_FUNC_skb_store_bytes),
+      bpf_set(BPF_REG_4, kAddressSize),
+      bpf_set(BPF_REG_5, 0),
+      bpf_call(BPF_FUNC_skb_store_bytes),
       bpf_instruction(BPF_LDX | BPF_MEM | BPF_W, BPF_REG_1, kContext,
                       offsetof(__sk_buff, ingress_ifindex), 0),
-      set(BPF_REG_2, BPF_F_INGRESS),
-      call(BPF_FUNC_redirect),
-      bpf_instruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
+      bpf_set(BPF_REG_2, BPF_F_INGRESS),
+      bpf_call(BPF_FUNC_redirect),
+      bpf_exit(),
   };
 }
 

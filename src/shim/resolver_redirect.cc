@@ -20,21 +20,11 @@ constexpr std::uint32_t kStreamKey = 1;
 
 std::uint32_t number_of(FdRef fd) { return static_cast<std::uint32_t>(fd.get()); }
 
-bpf_insn move(unsigned target, unsigned source) {
-  return bpf_instruction(BPF_ALU64 | BPF_MOV | BPF_X, target, source, 0, 0);
-}
-bpf_insn set_number(unsigned target, std::uint32_t value) {
-  return bpf_instruction(BPF_ALU64 | BPF_MOV | BPF_K, target, 0, 0, value);
-}
-bpf_insn call_helper(std::uint32_t helper) {
-  return bpf_instruction(BPF_JMP | BPF_CALL, 0, 0, 0, helper);
-}
-
 // Returns SK_PASS always; a packet to the place gets the socket for its protocol out of the map.
 std::vector<bpf_insn> lookup_program(std::uint32_t address, std::uint16_t port, const Fd& map) {
   constexpr unsigned kContext = BPF_REG_6, kSocket = BPF_REG_7;
   constexpr int kKey = -4;  // on the stack
-  std::vector<bpf_insn> program = {move(kContext, BPF_REG_1)};
+  std::vector<bpf_insn> program = {bpf_move(kContext, BPF_REG_1)};
   std::vector<std::size_t> misses;
   auto load = [&](std::size_t field) {
     program.push_back(bpf_instruction(BPF_LDX | BPF_MEM | BPF_W, BPF_REG_2, kContext,
@@ -58,21 +48,21 @@ std::vector<bpf_insn> lookup_program(std::uint32_t address, std::uint16_t port, 
   program.push_back(
       bpf_instruction(BPF_LD | BPF_DW | BPF_IMM, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, number_of(map)));
   program.push_back(bpf_instruction(0, 0, 0, 0, 0));
-  program.push_back(move(BPF_REG_2, BPF_REG_10));
+  program.push_back(bpf_move(BPF_REG_2, BPF_REG_10));
   program.push_back(bpf_instruction(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_2, 0, 0,
                                     static_cast<std::uint32_t>(kKey)));
-  program.push_back(call_helper(BPF_FUNC_map_lookup_elem));
+  program.push_back(bpf_call(BPF_FUNC_map_lookup_elem));
   misses.push_back(program.size());
   program.push_back(bpf_instruction(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0));
   program.insert(program.end(),
-                 {move(kSocket, BPF_REG_0), move(BPF_REG_1, kContext), move(BPF_REG_2, kSocket),
-                  set_number(BPF_REG_3, 0), call_helper(BPF_FUNC_sk_assign),
-                  move(BPF_REG_1, kSocket), call_helper(BPF_FUNC_sk_release)});
+                 {bpf_move(kSocket, BPF_REG_0), bpf_move(BPF_REG_1, kContext),
+                  bpf_move(BPF_REG_2, kSocket), bpf_set(BPF_REG_3, 0), bpf_call(BPF_FUNC_sk_assign),
+                  bpf_move(BPF_REG_1, kSocket), bpf_call(BPF_FUNC_sk_release)});
   for (std::size_t at : misses) {
     program[at].off = static_cast<std::int16_t>(program.size() - at - 1);
   }
-  program.push_back(set_number(BPF_REG_0, SK_PASS));
-  program.push_back(bpf_instruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0));
+  program.push_back(bpf_set(BPF_REG_0, SK_PASS));
+  program.push_back(bpf_exit());
   return program;
 }
 

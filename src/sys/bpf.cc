@@ -20,6 +20,20 @@ bpf_insn bpf_instruction(unsigned code, unsigned target, unsigned source, std::p
   return made;
 }
 
+bpf_insn bpf_move(unsigned target, unsigned source) {
+  return bpf_instruction(BPF_ALU64 | BPF_MOV | BPF_X, target, source, 0, 0);
+}
+
+bpf_insn bpf_set(unsigned target, std::uint32_t value) {
+  return bpf_instruction(BPF_ALU64 | BPF_MOV | BPF_K, target, 0, 0, value);
+}
+
+bpf_insn bpf_call(std::uint32_t helper) {
+  return bpf_instruction(BPF_JMP | BPF_CALL, 0, 0, 0, helper);
+}
+
+bpf_insn bpf_exit() { return bpf_instruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0); }
+
 long call_bpf(int command, bpf_attr& attributes) {
   return ::syscall(SYS_bpf, command, &attributes, sizeof attributes);
 }

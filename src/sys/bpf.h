@@ -19,6 +19,12 @@ namespace dhow {
 bpf_insn bpf_instruction(unsigned code, unsigned target, unsigned source, std::ptrdiff_t offset,
                          std::uint32_t value);
 
+bpf_insn bpf_move(unsigned target, unsigned source);
+bpf_insn bpf_set(unsigned target, std::uint32_t value);
+// BPF_FUNC_*; the result is in register 0.
+bpf_insn bpf_call(std::uint32_t helper);
+bpf_insn bpf_exit();
+
 // The system call: -1 and errno where it fails.
 long call_bpf(int command, bpf_attr& attributes);
 // A pointer as its attributes have it.

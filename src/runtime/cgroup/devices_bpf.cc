@@ -41,7 +41,7 @@ bpf_insn jump(unsigned condition, std::uint8_t target, std::uint32_t value) {
 
 void append_return(std::vector<bpf_insn>& program, bool allow) {
   program.push_back(alu(BPF_MOV, kAnswer, allow ? 1 : 0));
-  program.push_back(bpf_instruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0));
+  program.push_back(bpf_exit());
 }
 
 void append_rule(std::vector<bpf_insn>& program, const DevicePolicyRule& rule) {
