@@ -221,9 +221,7 @@ void add_judgement(Batch& batch) {
 
 // A copy can only be made in a table of one family.
 void add_gate(Batch& batch, std::string_view neighbour, int index, std::int32_t priority) {
-  batch.add_table();
-  batch.remove_table();
-  batch.add_table();
+  batch.renew_table();
   batch.add_chain({"input", "filter", nft::Hook::kInput, priority});
   batch.add_rule(Rule("input").is_marked(kGateMark).duplicate(neighbour, index).drop());
 }
@@ -391,10 +389,7 @@ Status Firewall::make_tables(const FirewallState& state, const Gate* gate) const
   // Behind all of others, but before the kernel keeps the connection.
   constexpr std::int32_t kLast = std::numeric_limits<std::int32_t>::max() - 1;
   Batch batch(table_);
-  // So that there is one to remove.
-  batch.add_table();
-  batch.remove_table();
-  batch.add_table();
+  batch.renew_table();
   add_sets(batch);
   batch.add_chain({"raw_prerouting", "filter", nft::Hook::kPrerouting, kRaw});
   batch.add_chain({"prerouting", "nat", nft::Hook::kPrerouting, kTarget});

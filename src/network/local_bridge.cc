@@ -227,7 +227,7 @@ Result<int> LocalNetworks::ensure_bridge(Links& links, const std::string& networ
   if (options_.opens_host_firewall) settle_host_firewall();
   // Once: it may take a while where there are many rules.
   if (made_bridges().size() == 1) {
-    for (const std::string& warning : warnings()) log::warning(warning);
+    for (const std::string& warning : chain_warnings()) log::warning(warning);
   }
   TRY_ASSIGN(std::optional<LinkInfo> link, links.find(record.bridge));
   if (!link) return fail(Code::kUnavailable, cat("the bridge ", record.bridge, " went away"));
@@ -252,13 +252,18 @@ void LocalNetworks::settle_host_firewall() const {
 }
 
 std::vector<std::string> LocalNetworks::warnings() const {
-  std::vector<std::string> result;
-  if (!options_.usable) return result;
-  std::vector<std::string> bridges = made_bridges();
-  if (bridges.empty()) bridges.push_back(options_.bridge);
+  if (!options_.usable) return {};
+  std::vector<std::string> result = chain_warnings();
   if (std::string told = firewall_.warning(); !told.empty()) {
     result.push_back(cat("WARNING: ", told));
   }
+  return result;
+}
+
+std::vector<std::string> LocalNetworks::chain_warnings() const {
+  std::vector<std::string> result;
+  std::vector<std::string> bridges = made_bridges();
+  if (bridges.empty()) bridges.push_back(options_.bridge);
   auto closed = closed_chains(options_.table, bridges);
   if (!closed) return result;
   for (const std::string& chain : *closed) {

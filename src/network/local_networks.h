@@ -234,6 +234,8 @@ class LocalNetworks {
   // With the lock of bridges: has the firewalls of others let through what they are to, or tells of
   // it.
   void settle_host_firewall() const;
+  // Those of the warnings that are about chains of others.
+  std::vector<std::string> chain_warnings() const;
   // Whatever it is, from where it is.
   Status drop(const NetworkRecord& record);
 

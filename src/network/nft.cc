@@ -69,6 +69,13 @@ void Batch::add_table() {
   requests_.push_back(std::move(request));
 }
 
+void Batch::renew_table() {
+  // So that there is one to remove.
+  add_table();
+  remove_table();
+  add_table();
+}
+
 void Batch::remove_table() {
   NetlinkRequest request = message(NFT_MSG_DELTABLE, 0);
   request.attribute_text(NFTA_TABLE_NAME, table_);

@@ -94,6 +94,8 @@ class Rule {
   Rule& nat(std::uint32_t type, bool with_port);
   Rule& verdict(std::int32_t code, std::string_view chain = {});
   Rule& connection(std::uint32_t key, std::uint32_t bits);
+  // One of the bits is set in what has been loaded, or none.
+  Rule& has_bits(std::uint32_t bits, bool any);
   // value & mask ^ flipped
   Rule& change_bits(std::uint32_t mask, std::uint32_t flipped);
   Rule& value(std::string_view bytes, std::uint32_t to);
@@ -140,6 +142,8 @@ class Batch {
 
   // One that is there is left as it is.
   void add_table();
+  // In the place of one that is there, an empty one.
+  void renew_table();
   // Changes of another table in the same transaction.
   void append(Batch other);
   void remove_table();

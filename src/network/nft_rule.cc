@@ -87,7 +87,11 @@ Rule& Rule::connection(std::uint32_t key, std::uint32_t bits) {
   NetlinkRequest load = expression();
   load.attribute_network_order(NFTA_CT_KEY, key).attribute_network_order(NFTA_CT_DREG, kFirst);
   parts_.emplace_back("ct", std::move(load));
-  return change_bits(bits, 0).compare(host_order(0), false);
+  return has_bits(bits, true);
+}
+
+Rule& Rule::has_bits(std::uint32_t bits, bool any) {
+  return change_bits(bits, 0).compare(host_order(0), !any);
 }
 
 Rule& Rule::value(std::string_view bytes, std::uint32_t to) {
@@ -202,11 +206,11 @@ Rule& Rule::set_mark(std::uint32_t mark) {
 }
 
 Rule& Rule::is_marked(std::uint32_t bits) {
-  return meta(NFT_META_MARK, kFirst).change_bits(bits, 0).compare(host_order(0), false);
+  return meta(NFT_META_MARK, kFirst).has_bits(bits, true);
 }
 
 Rule& Rule::is_unmarked(std::uint32_t bits) {
-  return meta(NFT_META_MARK, kFirst).change_bits(bits, 0).compare(host_order(0), true);
+  return meta(NFT_META_MARK, kFirst).has_bits(bits, false);
 }
 
 Rule& Rule::add_to_mark(std::uint32_t bits) {
