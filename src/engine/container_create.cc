@@ -165,6 +165,8 @@ Status ContainersImpl::fill_defaults(ContainerRecord& record, std::vector<std::s
     }
   }
   if (host.network_mode.empty()) host.network_mode = "default";
+  // What tells it from one that has left all its networks, whose mode is the same.
+  if (network == kNoNetwork) record.config.networking.endpoints.try_emplace(network);
   if (!host.init && options_.init_by_default) host.init = true;
   return {};
 }

@@ -35,7 +35,12 @@ std::unexpected<Error> wrong_network(std::string message) {
 
 // Modes that are no network.
 bool is_plain_mode(const std::string& mode) {
-  return mode == "none" || mode == "host" || !joined_container(mode).empty();
+  return mode == kNoNetwork || mode == "host" || !joined_container(mode).empty();
+}
+
+// Whether it has left all its networks, and is not in "none" either.
+bool is_in_nothing(const CreateConfig& config) {
+  return network_mode(config.host) == kNoNetwork && config.networking.endpoints.empty();
 }
 
 // What a container asks of the networks that it is to be in, by their ids; that of its mode first.
@@ -43,6 +48,7 @@ using Wishes = std::vector<std::pair<NetworkRecord, EndpointConfig>>;
 
 Result<Wishes> wishes_of(const CreateConfig& config, const network::LocalNetworks& networks) {
   Wishes wishes;
+  if (is_in_nothing(config)) return wishes;
   auto add = [&](const std::string& name, const EndpointConfig& endpoint) -> Status {
     TRY_ASSIGN(NetworkRecord record, networks.find(name));
     auto same =
@@ -73,6 +79,24 @@ void show_plugged(const network::CniEndpoint& endpoint, NetworkStatus& status) {
   }
 }
 
+// Whether one that is in `wishes` can be in one more.
+Status check_joining(const ContainerRecord& record, const Wishes& wishes,
+                     const NetworkRecord& wanted) {
+  bool is_in =
+      std::ranges::any_of(wishes, [&](const auto& wish) { return wish.first.id == wanted.id; });
+  if (is_in) {
+    return fail(Code::kPermissionDenied, cat("endpoint with name ", record.name,
+                                             " already exists in network ", wanted.name));
+  }
+  bool is_alone = network_mode(record.config.host) == kNoNetwork || wanted.name == kNoNetwork;
+  if (!wishes.empty() && is_alone) {
+    return wrong_network(
+        "container cannot be connected to multiple networks with one of the networks in private "
+        "(none) mode");
+  }
+  return {};
+}
+
 bool has_local_ports(const std::vector<Endpoint>& endpoints) {
   return std::ranges::any_of(endpoints, [](const Endpoint& endpoint) {
     return std::ranges::any_of(endpoint.ports, &network::PublishedPort::is_local);
@@ -82,7 +106,7 @@ bool has_local_ports(const std::vector<Endpoint>& endpoints) {
 // One without a network may have had some.
 bool wishes_local_ports(const CreateConfig& config) {
   std::string mode = network_mode(config.host);
-  if (mode != "none" && is_plain_mode(mode)) return false;
+  if (mode != kNoNetwork && is_plain_mode(mode)) return false;
   auto ports = port_wishes(config);
   return ports && std::ranges::any_of(*ports, &PortWish::is_local);
 }
@@ -207,7 +231,7 @@ std::vector<NetworkStatus> ContainersImpl::network_statuses(const ContainerRecor
   std::vector<NetworkStatus> result;
   std::string mode = network_mode(record.config.host);
   if (stores_.networks == nullptr || !joined_container(mode).empty()) return result;
-  if (!has_networks() && mode != "none" && mode != "host") return result;
+  if (!has_networks() && mode != kNoNetwork && mode != "host") return result;
   auto wishes = wishes_of(record.config, *stores_.networks);
   std::vector<Endpoint> endpoints = stores_.networks->endpoints_of_container(record.id);
   if (!wishes) return result;
@@ -362,19 +386,18 @@ Status ContainersImpl::connect(std::string_view ref, std::string_view network,
     return wrong_network(
         "container cannot be disconnected from host network or connected to host network");
   }
-  if (!joined_container(mode).empty() || (!wanted.has_interfaces() && !wanted.is_config_only())) {
+  if (!joined_container(mode).empty()) {
     return wrong_network(
         "container sharing network namespace with another container or host cannot be connected "
         "to any other network");
   }
   TRY_ASSIGN(Wishes wishes, wishes_of(record.config, *stores_.networks));
-  bool is_in =
-      std::ranges::any_of(wishes, [&](const auto& wish) { return wish.first.id == wanted.id; });
-  // One that has left all its networks, or never had any: this is its first.
-  if (mode == "none") record.config.host.network_mode = wanted.name;
-  if (is_in) {
-    return fail(Code::kPermissionDenied, cat("endpoint with name ", record.name,
-                                             " already exists in network ", wanted.name));
+  TRY(check_joining(record, wishes, wanted));
+  // One that has left all its networks: this is its first.
+  if (mode == kNoNetwork) record.config.host.network_mode = wanted.name;
+  if (wanted.name == kNoNetwork) {
+    record.config.networking.endpoints[wanted.name] = config;
+    return commit_config(*container, record);
   }
   for (const std::string& link : config.links) TRY(parse_link(link));
   TRY_ASSIGN(Join join, join_of(wanted, config, {}));
@@ -425,7 +448,7 @@ Status ContainersImpl::disconnect(std::string_view ref, std::string_view network
   TRY_ASSIGN(Wishes wishes, wishes_of(record.config, *stores_.networks));
   auto left =
       std::ranges::find_if(wishes, [&](const auto& wish) { return wish.first.id == unwanted.id; });
-  if (left == wishes.end() || is_plain_mode(mode)) {
+  if (left == wishes.end()) {
     if (force) return {};
     return fail(Code::kPermissionDenied,
                 cat("container ", record.id, " is not connected to network ", unwanted.name));
@@ -438,9 +461,9 @@ Status ContainersImpl::disconnect(std::string_view ref, std::string_view network
     record.config.networking.endpoints[other.name] = config;
   }
   // The mode is the first network's name; a container without any is in "none".
-  record.config.host.network_mode = wishes.empty() ? "none" : wishes.front().first.name;
+  record.config.host.network_mode = wishes.empty() ? kNoNetwork : wishes.front().first.name;
   TRY(commit_config(*container, record));
-  if (!record.progress.state.has_process()) return {};
+  if (!record.progress.state.has_process() || unwanted.name == kNoNetwork) return {};
   std::vector<std::string> lines;
   for (const Endpoint& endpoint : stores_.networks->endpoints_of_container(record.id)) {
     if (endpoint.network == unwanted.id) lines = own_lines(record, endpoint);

@@ -225,6 +225,38 @@ TEST_F(NetworksTest, ContainersAreConnectedAsTheyRun) {
   EXPECT_EQ(docker_output({"exec", "one", "wget", "-qO-", "http://10.7.0.2/"}), "hello");
 }
 
+TEST_F(NetworksTest, OneInNoNetworkJoinsOthersOnceItHasLeftThat) {
+  constexpr const char* kRefusal =
+      "container cannot be connected to multiple networks with one of the networks in private "
+      "(none) mode";
+  auto networks = [&] {
+    return inspect("one", "{{range $name, $one := .NetworkSettings.Networks}}{{$name}}{{end}}");
+  };
+  auto refusal = [&](const char* verb, const char* network) {
+    return docker({"network", verb, network, "one"}).error_text;
+  };
+  docker_output({"network", "create", "mine"});
+  docker_output({"run", "-d", "--name", "one", "--network", "none", "busybox", "sleep", "1000"});
+  EXPECT_THAT(refusal("connect", "mine"), HasSubstr(kRefusal));
+  EXPECT_THAT(refusal("connect", "none"), HasSubstr("already exists in network none"));
+  EXPECT_EQ(networks(), "none");
+  EXPECT_EQ(docker_output({"exec", "one", "ls", "/sys/class/net"}), "lo");
+  docker_output({"network", "disconnect", "none", "one"});
+  EXPECT_EQ(networks(), "");
+  EXPECT_THAT(refusal("disconnect", "none"), HasSubstr("is not connected to network none"));
+  docker_output({"network", "connect", "mine", "one"});
+  EXPECT_EQ(networks(), "mine");
+  EXPECT_EQ(docker_output({"exec", "one", "ls", "/sys/class/net"}), "eth0\nlo");
+  EXPECT_THAT(refusal("connect", "none"), HasSubstr(kRefusal));
+  docker_output({"network", "disconnect", "mine", "one"});
+  docker_output({"network", "connect", "none", "one"});
+  EXPECT_EQ(stop_daemon(SIGKILL), 128 + SIGKILL);
+  start_daemon();
+  EXPECT_EQ(networks(), "none");
+  EXPECT_THAT(refusal("connect", "mine"), HasSubstr(kRefusal));
+  EXPECT_EQ(docker_output({"exec", "one", "ls", "/sys/class/net"}), "lo");
+}
+
 TEST_F(NetworksTest, PortsStayWhileTheEngineIsAway) {
   start_server("web", {"-p", "8080:80"});
   EXPECT_EQ(stop_daemon(SIGKILL), 128 + SIGKILL);

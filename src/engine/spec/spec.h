@@ -47,6 +47,9 @@ Result<oci::Process> exec_process(const ContainerRecord& container, const Engine
 Status check_config(CreateConfig& config, const EngineOptions& engine,
                     std::vector<std::string>& warnings);
 
+// The mode, and the name of the network, of a container that has none.
+inline constexpr const char* kNoNetwork = "none";
+
 // "bridge" of "default" and "".
 std::string network_mode(const HostConfig& host);
 // The id or name after "container:"; "": it is another mode.
