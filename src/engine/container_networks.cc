@@ -26,6 +26,10 @@ using network::PortWish;
 constexpr std::string_view kNoNetworks =
     "No network but the loopback interface: this engine has no right to make networks.";
 
+constexpr const char* kNoneIsAlone =
+    "container cannot be connected to multiple networks with one of the networks in private (none) "
+    "mode";
+
 // A file of /proc of a process.
 constexpr std::string_view kNetworkSpace = "ns/net";
 
@@ -89,11 +93,7 @@ Status check_joining(const ContainerRecord& record, const Wishes& wishes,
                                              " already exists in network ", wanted.name));
   }
   bool is_alone = network_mode(record.config.host) == kNoNetwork || wanted.name == kNoNetwork;
-  if (!wishes.empty() && is_alone) {
-    return wrong_network(
-        "container cannot be connected to multiple networks with one of the networks in private "
-        "(none) mode");
-  }
+  if (!wishes.empty() && is_alone) return wrong_network(kNoneIsAlone);
   return {};
 }
 
@@ -131,6 +131,10 @@ Status ContainersImpl::check_networks(const ContainerRecord& record,
     if (!ports.empty() && mode == "host") {
       warnings.emplace_back("Published ports are discarded when using host network mode");
     }
+    bool is_elsewhere =
+        std::ranges::any_of(record.config.networking.endpoints,
+                            [](const auto& one) { return one.first != kNoNetwork; });
+    if (mode == kNoNetwork && is_elsewhere) return wrong_network(kNoneIsAlone);
     return {};
   }
   if (!has_networks()) {
@@ -460,7 +464,7 @@ Status ContainersImpl::disconnect(std::string_view ref, std::string_view network
   for (const auto& [other, config] : wishes) {
     record.config.networking.endpoints[other.name] = config;
   }
-  // The mode is the first network's name; a container without any is in "none".
+  // The mode is the first network's name, and one without any has that of "none".
   record.config.host.network_mode = wishes.empty() ? kNoNetwork : wishes.front().first.name;
   TRY(commit_config(*container, record));
   if (!record.progress.state.has_process() || unwanted.name == kNoNetwork) return {};

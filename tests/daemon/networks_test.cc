@@ -236,6 +236,13 @@ TEST_F(NetworksTest, OneInNoNetworkJoinsOthersOnceItHasLeftThat) {
     return docker({"network", verb, network, "one"}).error_text;
   };
   docker_output({"network", "create", "mine"});
+  std::string body = R"({"Image": "busybox", "HostConfig": {"NetworkMode": "none"},
+      "NetworkingConfig": {"EndpointsConfig": {"none": {}, "mine": {}}}})";
+  std::string both = http(cat("POST /v1.44/containers/create HTTP/1.1\r\nHost: d\r\n",
+                              "Connection: close\r\nContent-Type: application/json\r\n",
+                              "Content-Length: ", body.size(), "\r\n\r\n", body));
+  EXPECT_THAT(both, HasSubstr("400 Bad Request"));
+  EXPECT_THAT(both, HasSubstr(kRefusal));
   docker_output({"run", "-d", "--name", "one", "--network", "none", "busybox", "sleep", "1000"});
   EXPECT_THAT(refusal("connect", "mine"), HasSubstr(kRefusal));
   EXPECT_THAT(refusal("connect", "none"), HasSubstr("already exists in network none"));
