@@ -198,6 +198,7 @@ TEST_F(CniTest, WhatNoPluginCanDoIsRefused) {
 TEST_F(CniTest, ContainersComeAndGoWhileTheyRun) {
   docker_output({"network", "create", "-d", "cni", "-o", "conflist=red", "net"});
   start_in("none", "one");
+  docker_output({"network", "disconnect", "none", "one"});
   docker_output({"network", "connect", "net", "one"});
   EXPECT_THAT(docker_output({"exec", "one", "ip", "-4", "-o", "addr", "show", "eth0"}),
               HasSubstr("10.88.0.2/24"));
